@@ -1,0 +1,5 @@
+set(FOLDRUN_SANITIZE "" CACHE STRING "address,undefined or thread")
+if(FOLDRUN_SANITIZE)
+  add_compile_options(-fsanitize=${FOLDRUN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${FOLDRUN_SANITIZE})
+endif()

@@ -1,0 +1,18 @@
+/* A growable text buffer, and small string services. */
+#ifndef FR_BASE_TEXT_H
+#define FR_BASE_TEXT_H
+
+#include <stdbool.h>
+
+#include "foldrun/types.h"
+
+typedef struct fr_text { char *data; size_t length, capacity; bool failed; } fr_text; /* {0} is empty; data may be NULL */
+
+void fr_text_add(fr_text *text, const char *fmt, ...) FR_PRINTF(2, 3); /* out of memory sets failed, once, for good */
+void fr_text_add_bytes(fr_text *text, const char *data, size_t bytes);
+void fr_text_free(fr_text *text);
+
+/* The name in names[0..count) nearest to `wrong` by edit distance; NULL when none is near enough to be a typo. */
+const char *fr_nearest_name(const char *wrong, const char *const *names, size_t count);
+
+#endif
