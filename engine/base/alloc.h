@@ -7,6 +7,7 @@
 #include "foldrun/types.h"
 
 void *fr_alloc(size_t bytes);                        /* NULL when there is none; bytes 0 gives a valid block */
+void *fr_alloc_aligned(size_t bytes, size_t align);  /* align: a power of two; below 64 means 64 */
 void *fr_alloc_array(size_t count, size_t item_bytes); /* NULL on overflow too */
 void *fr_grow_array(void *block, size_t old_count, size_t count, size_t item_bytes); /* like realloc; new items zeroed; NULL leaves block as it was */
 void fr_free(void *block);                           /* takes NULL */

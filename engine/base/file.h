@@ -23,7 +23,7 @@ fr_status fr_file_write(const char *path, const void *data, size_t bytes) FR_MUS
 fr_status fr_folder_make(const char *path) FR_MUST_CHECK; /* with its parents; existing is fine */
 bool fr_path_is_folder(const char *path);
 bool fr_path_exists(const char *path);
-/* Regular files in a folder (not below), sorted by name, full paths; *out_names and each name by fr_free. */
+/* Regular files in a folder (not below), sorted by name, full paths; *out_names (NULL when there are none) and each name by fr_free. */
 fr_status fr_folder_list(const char *path, char ***out_names, size_t *out_count) FR_MUST_CHECK;
 
 #endif

@@ -21,7 +21,7 @@ typedef struct fr_json {
 
 typedef struct fr_json_doc fr_json_doc;
 
-/* FR_INVALID names the line and column. */
+/* FR_INVALID names the line and column. Of a key given twice the last one counts (in fr_json_get and what stands on it). */
 fr_status fr_json_parse(const char *text, size_t bytes, fr_json_doc **out_doc) FR_MUST_CHECK;
 const fr_json *fr_json_root(const fr_json_doc *doc);
 void fr_json_free(fr_json_doc *doc);

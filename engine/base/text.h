@@ -12,6 +12,9 @@ void fr_text_add(fr_text *text, const char *fmt, ...) FR_PRINTF(2, 3); /* out of
 void fr_text_add_bytes(fr_text *text, const char *data, size_t bytes);
 void fr_text_free(fr_text *text);
 
+/* Bytes of the UTF-8 character that data begins with (1 to 4); 0 when it is none, or cut. */
+size_t fr_utf8_length(const char *data, size_t bytes);
+
 /* The name in names[0..count) nearest to `wrong` by edit distance; NULL when none is near enough to be a typo. */
 const char *fr_nearest_name(const char *wrong, const char *const *names, size_t count);
 

@@ -46,11 +46,12 @@ typedef struct fr_attrs {
     int32_t axis;
     bool keepdims, select_last;
     bool allow_zero;    /* Reshape */
-    int32_t n_axes;     /* Squeeze, Unsqueeze, ReduceMean, Transpose's perm */
+    int32_t n_axes;     /* Squeeze, Unsqueeze, ReduceMean, Transpose's perm; Shape: start, or start and end */
     int64_t axes[FR_MAX_RANK];
     int32_t n_pads;     /* Pad: ONNX order, begins then ends; constants among the inputs are moved here */
     int64_t pads[2 * FR_MAX_RANK];
     float pad_value;
+    fr_dtype to;        /* Cast */
     int32_t opset;      /* where an op's meaning changed (Softmax before 13 flattens at axis) */
 } fr_attrs;
 
@@ -58,12 +59,12 @@ typedef struct fr_attrs {
 typedef enum fr_init { FR_INIT_NONE = 0, FR_INIT_CONV, FR_INIT_FC, FR_INIT_ZERO, FR_INIT_ONE } fr_init;
 
 typedef struct fr_value {
-    char *name; /* unique in the graph */
+    char *name; /* unique in the graph; changed by fr_graph_rename only */
     fr_shape shape;
     fr_dtype dtype;     /* constants: FR_F32 (weights, whatever the file held) or FR_S64 */
     bool is_const;
     fr_init init;       /* constants: seeded numbers not yet made; data is NULL until fr_graph_materialize */
-    void *data;         /* constants; owned */
+    void *data;         /* constants; owned. Others: integers known for this batch (shape arithmetic), else NULL */
     int32_t producer;   /* node, or -1 */
 } fr_value;
 
@@ -81,6 +82,8 @@ typedef struct fr_meta {
     int32_t fold;              /* images in one input; 1 = a plain CNN */
     int32_t classes;           /* of one image; 0 = not a classifier */
     int32_t image_channels;    /* of one image; input channels / fold */
+    bool hidden_input;         /* a layer from the middle of a network: input channels are a hidden width, fold like one, and each
+                                  image is 1/fold of them; there may be more than FR_MAX_IMAGE_CHANNELS: no mean, no scale */
     float mean[FR_MAX_IMAGE_CHANNELS], scale[FR_MAX_IMAGE_CHANNELS]; /* (pixel - mean) * scale; 0 and 1/255 unless told */
     int32_t n_accuracy;        /* measured accuracies, by fold */
     struct { int32_t fold; double accuracy; } accuracy[FR_MAX_MEASURED_FOLDS];
@@ -99,7 +102,10 @@ typedef struct fr_graph {
     int32_t *inputs, *outputs; /* value ids */
     int32_t n_inputs, n_outputs;
     int64_t batch; /* of the last fr_graph_infer; 0 = shapes not known */
+    int64_t recorded_batch; /* first dimension of the first input when it was added: constant Reshape targets speak of it */
     fr_meta meta;
+    int32_t *names; /* index of value names, fr_graph_find's own */
+    int32_t cap_names;
 } fr_graph;
 
 fr_status fr_graph_new(const char *name, const char *title, fr_graph **out_graph) FR_MUST_CHECK;
@@ -114,6 +120,7 @@ fr_status fr_graph_add_const(fr_graph *graph, const char *name, fr_dtype dtype, 
 fr_status fr_graph_add_node(fr_graph *graph, fr_op op, const char *name, const fr_attrs *attrs, const int32_t *inputs, int32_t n_inputs, const int32_t *outputs, int32_t n_outputs, int32_t *out_node) FR_MUST_CHECK;
 fr_status fr_graph_add_output(fr_graph *graph, int32_t value) FR_MUST_CHECK;
 int32_t fr_graph_find(const fr_graph *graph, const char *name); /* value id, or -1 */
+fr_status fr_graph_rename(fr_graph *graph, int32_t value, const char *name) FR_MUST_CHECK; /* FR_INVALID when it is taken */
 
 /* Execution order; FR_INVALID names a node on a cycle, or an input that nothing makes. */
 fr_status fr_graph_sort(fr_graph *graph) FR_MUST_CHECK;
