@@ -1,0 +1,24 @@
+/* What this processor can do, as far as oneDNN may use it (ONEDNN_MAX_CPU_ISA lowers it, and ours with it). */
+#ifndef CPU_ISA_H
+#define CPU_ISA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum cpu_level { CPU_LEVEL_BASE = 0, CPU_LEVEL_AVX2 = 1, CPU_LEVEL_AVX512 = 2 } cpu_level; /* of our own kernels */
+
+typedef struct cpu_isa {
+    cpu_level level;
+    bool avx512_vnni, avx512_bf16, avx_vnni, amx;
+    bool int8, bf16; /* products run in one instruction, without saturation */
+    uint32_t cores;  /* that this process may use */
+    char brand[64], vendor[16];
+    char words[128];   /* "avx2 fma avx512f avx512_vnni" */
+    char onednn[48];   /* "oneDNN 2.6.3 (avx512_core_bf16)" */
+    uint64_t cache_bytes[3], memory_bytes;
+} cpu_isa;
+
+void cpu_isa_read(cpu_isa *out_isa);
+
+#endif
