@@ -1,0 +1,119 @@
+#include "run/lane.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/status.h"
+
+static uint64_t scratch_bytes(const fr_plan *plan) {
+    uint64_t most = 0;
+    for (int32_t o = 0; o < plan->n_ops; o++)
+        if (plan->ops[o].candidate.scratch_bytes > most)
+            most = plan->ops[o].candidate.scratch_bytes;
+    return most;
+}
+
+static fr_status new_buffer(fr_lane *lane, fr_buffer_kind kind, uint64_t bytes, fr_buffer **out) {
+    FR_TRY(lane->target->backend->buffer_new(lane->target->device, kind, bytes, out));
+    lane->bytes += bytes;
+    return FR_OK;
+}
+
+fr_status fr_lane_open(fr_lane *lane, const fr_target *target, const fr_plan *plan, const fr_steps *steps, fr_program *const *programs, int32_t threads, int64_t image_bytes) {
+    const fr_backend *b = target->backend;
+    memset(lane, 0, sizeof *lane);
+    lane->target = target;
+    lane->plan = plan;
+    lane->image_bytes = image_bytes;
+    lane->fold = steps->fold;
+    lane->classes = steps->classes;
+    lane->windows = (target->facts.flags & FR_DEVICE_HOST_POINTERS) && b->buffer_point;
+    lane->launches = fr_alloc_array((size_t)plan->n_ops, sizeof *lane->launches);
+    if (!lane->launches)
+        return fr_no_memory((size_t)plan->n_ops * sizeof *lane->launches, "a lane");
+    uint64_t in = 0, out = 0;
+    if (!lane->windows) {
+        in = (uint64_t)plan->block * (uint64_t)lane->fold * (uint64_t)image_bytes;
+        out = (uint64_t)plan->block * (uint64_t)lane->fold * (uint64_t)lane->classes * sizeof(float);
+    }
+    FR_TRY(b->queue_open(target->device, (uint32_t)threads, &lane->queue));
+    FR_TRY(new_buffer(lane, FR_BUFFER_ACTIVATION, plan->arena_bytes, &lane->arena));
+    FR_TRY(new_buffer(lane, FR_BUFFER_SCRATCH, scratch_bytes(plan), &lane->scratch));
+    FR_TRY(new_buffer(lane, FR_BUFFER_STAGING, in, &lane->user_in));
+    FR_TRY(new_buffer(lane, FR_BUFFER_STAGING, out, &lane->user_out));
+    for (int32_t o = 0; o < plan->n_ops; o++) {
+        const fr_plan_op *op = &plan->ops[o];
+        fr_launch *l = &lane->launches[o];
+        l->program = programs[o];
+        l->scratch.buffer = lane->scratch;
+        for (int32_t s = 0; s < op->step.n_src; s++) {
+            l->src[s].buffer = op->src[s] < 0 ? lane->user_in : lane->arena;
+            l->src[s].offset = op->src[s] < 0 ? 0 : plan->tensors[op->src[s]].offset;
+        }
+        l->dst.buffer = op->dst < 0 ? lane->user_out : lane->arena;
+        l->dst.offset = op->dst < 0 ? 0 : plan->tensors[op->dst].offset;
+    }
+    return FR_OK;
+}
+
+void fr_lane_close(fr_lane *lane) {
+    if (!lane->target)
+        return;
+    const fr_backend *b = lane->target->backend;
+    fr_buffer *buffers[] = {lane->arena, lane->scratch, lane->user_in, lane->user_out};
+    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
+        if (buffers[i])
+            b->buffer_free(buffers[i]);
+    if (lane->queue)
+        b->queue_close(lane->queue);
+    fr_free(lane->launches);
+    memset(lane, 0, sizeof *lane);
+}
+
+static uint64_t step_into(const fr_plan *plan, int32_t tensor, int64_t input) {
+    const fr_plan_tensor *t = &plan->tensors[tensor];
+    return t->boundary ? (uint64_t)input * fr_tensor_bytes(&t->t, 1) : 0;
+}
+
+/* One op for the inputs [first, first + group) of the block; `count` images of the block exist. */
+static fr_status launch(fr_lane *lane, int32_t o, int32_t group, int64_t first, int64_t count) {
+    const fr_plan_op *op = &lane->plan->ops[o];
+    fr_launch l = lane->launches[o];
+    int64_t image = first * lane->fold, left = count - image, most = (int64_t)group * lane->fold;
+    l.valid = (int32_t)(left < 0 ? 0 : left < most ? left : most);
+    for (int32_t s = 0; s < op->step.n_src; s++)
+        l.src[s].offset += op->src[s] < 0 ? (uint64_t)(image * lane->image_bytes) : step_into(lane->plan, op->src[s], first);
+    l.dst.offset += op->dst < 0 ? (uint64_t)image * (uint64_t)lane->classes * sizeof(float) : step_into(lane->plan, op->dst, first);
+    return lane->target->backend->launch(lane->queue, &l);
+}
+
+static fr_status bring(fr_lane *lane, const void *images, int64_t count, float *out) {
+    const fr_backend *b = lane->target->backend;
+    uint64_t in_bytes = (uint64_t)(count * lane->image_bytes), out_bytes = (uint64_t)count * (uint64_t)lane->classes * sizeof *out;
+    if (!lane->windows)
+        return b->write(lane->queue, lane->user_in, 0, images, in_bytes);
+    /* the window is only read from; the table has one kind of pointer */
+    FR_TRY(b->buffer_point(lane->user_in, (void *)(uintptr_t)images, in_bytes));
+    return b->buffer_point(lane->user_out, out, out_bytes);
+}
+
+fr_status fr_lane_run(fr_lane *lane, const void *images, int64_t count, float *out) {
+    const fr_backend *b = lane->target->backend;
+    const fr_plan *plan = lane->plan;
+    int64_t inputs = (count + lane->fold - 1) / lane->fold;
+    if (images)
+        FR_TRY(bring(lane, images, count, out));
+    for (int32_t k = 0; k < plan->n_segments; k++) {
+        const fr_plan_segment *seg = &plan->segments[k];
+        for (int64_t first = 0; first < inputs; first += seg->group)
+            for (int32_t o = seg->first_op; o < seg->first_op + seg->n_ops; o++) {
+                int32_t kind = plan->ops[o].step.kind;
+                if (!images && (kind == FR_STEP_INGEST || kind == FR_STEP_EMIT))
+                    continue;
+                FR_TRY(launch(lane, o, seg->group, first, count));
+            }
+    }
+    if (images && !lane->windows)
+        FR_TRY(b->read(lane->queue, lane->user_out, 0, out, (uint64_t)count * (uint64_t)lane->classes * sizeof *out));
+    return b->sync(lane->queue);
+}

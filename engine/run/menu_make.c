@@ -1,0 +1,155 @@
+#include "run/menu_make.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "run/programs.h"
+#include "run/trial.h"
+
+static const uint64_t trial_ns = 800000; /* repeats of a launch fill about this long */
+static const double worth_it = 1.35;     /* entries slower than this times the pick at one group are not timed at the others */
+static const double never = 1e15;
+
+void fr_menu_groups(const fr_target *target, int64_t lane_inputs, int32_t asked, fr_menu *menu) {
+    menu->n_groups = 0;
+    if (asked > 0) {
+        menu->groups[menu->n_groups++] = asked;
+    } else if (target->facts.kind == FR_DEVICE_CPU) {
+        /* powers of two, so that each divides the block */
+        for (int32_t g = 1; g <= 64 && (g == 1 || g <= lane_inputs); g *= 2)
+            menu->groups[menu->n_groups++] = g;
+    } else {
+        /* a wide device wants the whole batch at once, or a large part of it that a cache holds */
+        int64_t whole = lane_inputs >= 16 ? (lane_inputs + 15) / 16 * 16 : lane_inputs;
+        for (int64_t part = whole >= 16 ? 16 : 1; part >= 1; part /= 4)
+            menu->groups[menu->n_groups++] = (int32_t)(whole / part);
+    }
+}
+
+int32_t fr_menu_first_group(const fr_target *target, const fr_steps *steps, const fr_menu *menu) {
+    if (target->facts.kind != FR_DEVICE_CPU)
+        return menu->n_groups - 1;
+    uint64_t cache = target->facts.cache_bytes[1] ? target->facts.cache_bytes[1] : 512u << 10, most = 1;
+    for (int32_t i = 0; i < steps->n_items; i++) {
+        const fr_step *s = &steps->items[i].step;
+        uint64_t bytes = s->n_src > 0 ? fr_tensor_bytes(&s->src[0], 1) + fr_tensor_bytes(&s->dst, 1) : 0;
+        most = bytes > most ? bytes : most;
+    }
+    int32_t at = 0;
+    while (at + 1 < menu->n_groups && menu->groups[at + 1] <= 8 && (uint64_t)menu->groups[at + 1] * most <= cache)
+        at++;
+    return at;
+}
+
+fr_status fr_menu_make(const fr_target *target, const fr_steps *steps, fr_menu *menu) {
+    menu->items = fr_alloc_array((size_t)steps->n_items, sizeof *menu->items);
+    if (!menu->items)
+        return fr_no_memory((size_t)steps->n_items * sizeof *menu->items, "tuning");
+    menu->n_items = steps->n_items;
+    menu->copy_ns_per_byte = target->facts.kind == FR_DEVICE_CPU ? 0.1 : 0.002;
+    for (int32_t i = 0; i < steps->n_items; i++) {
+        fr_candidate found[FR_MAX_CANDIDATES];
+        fr_step step = steps->items[i].step;
+        int32_t count;
+        step.n = menu->groups[menu->n_groups - 1];
+        FR_TRY(fr_target_candidates(target, &step, steps->items[i].name, found, &count));
+        menu->items[i].entries = fr_alloc_array((size_t)count, sizeof *menu->items[i].entries);
+        if (!menu->items[i].entries)
+            return fr_no_memory((size_t)count * sizeof *menu->items[i].entries, "tuning");
+        menu->items[i].n_entries = count;
+        for (int32_t e = 0; e < count; e++)
+            menu->items[i].entries[e].candidate = found[e];
+    }
+    return FR_OK;
+}
+
+/* An earlier item with the same step has the same times. */
+static int32_t same_before(const fr_steps *steps, int32_t item) {
+    for (int32_t i = 0; i < item; i++)
+        if (memcmp(&steps->items[i].step, &steps->items[item].step, sizeof steps->items[i].step) == 0)
+            return i;
+    return -1;
+}
+
+typedef struct measuring {
+    const fr_target *target;
+    const fr_steps *steps;
+    fr_menu *menu;
+    const fr_tuning_request *request;
+    fr_trial trial;
+    uint64_t until_ns;
+    int32_t done, of; /* for progress */
+} measuring;
+
+static void measure_entry(measuring *m, int32_t item, int32_t entry, int32_t group_index) {
+    fr_menu_entry *e = &m->menu->items[item].entries[entry];
+    const fr_step_item *it = &m->steps->items[item];
+    int32_t twin = same_before(m->steps, item);
+    if (e->ns[group_index] > 0)
+        return;
+    if (twin >= 0 && m->menu->items[twin].n_entries > entry && m->menu->items[twin].entries[entry].ns[group_index] > 0) {
+        e->ns[group_index] = m->menu->items[twin].entries[entry].ns[group_index];
+        return;
+    }
+    if (fr_clock_ns() > m->until_ns)
+        return;
+    fr_step step = it->step;
+    step.n = m->menu->groups[group_index];
+    /* scratch depends on the group: the candidate is asked for anew, and found by its name */
+    fr_candidate found[FR_MAX_CANDIDATES];
+    int32_t count, at = -1;
+    double ns = 0;
+    fr_status status = fr_target_candidates(m->target, &step, it->name, found, &count);
+    for (int32_t i = 0; status == FR_OK && i < count; i++)
+        if (strcmp(found[i].name, e->candidate.name) == 0 && found[i].dst_layout == e->candidate.dst_layout && found[i].src_layout[0] == e->candidate.src_layout[0])
+            at = i;
+    if (at >= 0)
+        status = fr_trial_time(&m->trial, &step, &found[at], &it->weights, trial_ns, &ns);
+    if (status != FR_OK || at < 0) {
+        if (status != FR_OK)
+            fr_log(FR_LOG_WARNING, "kernel %s for step '%s' is dropped: %s", e->candidate.name, it->name, fr_error_sentence());
+        for (int32_t g = 0; g < FR_MAX_GROUPS; g++)
+            e->ns[g] = never;
+        return;
+    }
+    e->ns[group_index] = ns > 1 ? ns : 1;
+}
+
+static void tell(measuring *m) {
+    m->done++;
+    if (m->request->progress)
+        m->request->progress(m->request->progress_user, "measuring kernels", (double)m->done / m->of);
+}
+
+fr_status fr_menu_measure(const fr_target *target, const fr_steps *steps, fr_menu *menu, const fr_tuning_request *request, uint32_t lane_threads, uint64_t until_ns) {
+    measuring m = {.target = target, .steps = steps, .menu = menu, .request = request, .until_ns = until_ns, .of = menu->n_items * menu->n_groups};
+    int32_t first = fr_menu_first_group(target, steps, menu);
+    int32_t *picks = fr_alloc_array((size_t)menu->n_items, sizeof *picks);
+    if (!picks)
+        return fr_no_memory((size_t)menu->n_items * sizeof *picks, "tuning");
+    fr_status status = fr_trial_open(&m.trial, target, lane_threads);
+    if (status != FR_OK)
+        goto cleanup;
+    for (int32_t i = 0; i < menu->n_items; i++, tell(&m))
+        for (int32_t e = 0; e < menu->items[i].n_entries; e++)
+            measure_entry(&m, i, e, first);
+    fr_choose_candidates(steps, menu, first, picks);
+    /* outwards from the first group: when the time runs out, the far ones are missing */
+    for (int32_t away = 1; away < menu->n_groups; away++)
+        for (int32_t side = -1; side <= 1; side += 2) {
+            int32_t g = first + side * away;
+            for (int32_t i = 0; g >= 0 && g < menu->n_groups && i < menu->n_items; i++, tell(&m)) {
+                double limit = menu->items[i].entries[picks[i]].ns[first] * worth_it;
+                for (int32_t e = 0; e < menu->items[i].n_entries; e++)
+                    if (e == picks[i] || (menu->items[i].entries[e].ns[first] > 0 && menu->items[i].entries[e].ns[first] <= limit))
+                        measure_entry(&m, i, e, g);
+            }
+        }
+cleanup:
+    fr_trial_close(&m.trial);
+    fr_free(picks);
+    return status;
+}

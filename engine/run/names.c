@@ -1,0 +1,46 @@
+/* Words of the public API. */
+#include <string.h>
+
+#include "base/status.h"
+#include "foldrun/foldrun.h"
+
+const char *fr_version(void) {
+    return FOLDRUN_VERSION;
+}
+
+const char *fr_error_message(void) {
+    return fr_error_sentence();
+}
+
+const char *fr_status_name(fr_status status) {
+    return fr_status_word(status);
+}
+
+static const char *const precision_names[] = {
+    [FR_PRECISION_F32] = "f32", [FR_PRECISION_F16] = "f16", [FR_PRECISION_BF16] = "bf16",
+    [FR_PRECISION_INT8] = "int8", [FR_PRECISION_F64] = "f64",
+};
+enum { N_PRECISIONS = sizeof precision_names / sizeof precision_names[0] };
+
+const char *fr_precision_name(fr_precision precision) {
+    return (unsigned)precision < N_PRECISIONS ? precision_names[precision] : "?";
+}
+
+bool fr_precision_from_name(const char *name, fr_precision *out_precision) {
+    *out_precision = FR_PRECISION_F32;
+    for (unsigned i = 0; name && i < N_PRECISIONS; i++) {
+        if (strcmp(name, precision_names[i]) == 0) {
+            *out_precision = (fr_precision)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *fr_dtype_name(fr_dtype dtype) {
+    static const char *const names[] = {
+        [FR_DTYPE_NONE] = "none", [FR_F32] = "f32", [FR_F16] = "f16", [FR_BF16] = "bf16", [FR_U8] = "u8",
+        [FR_S8] = "s8", [FR_S32] = "s32", [FR_S64] = "s64", [FR_F64] = "f64", [FR_BOOL] = "bool",
+    };
+    return (unsigned)dtype < sizeof names / sizeof names[0] ? names[dtype] : "?";
+}

@@ -1,0 +1,77 @@
+#include "run/programs.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "base/text.h"
+
+const char *fr_reason_text(fr_reason reason) {
+    static const char *const text[] = {
+        [FR_WHY_NOT] = "not refused", [FR_WHY_KIND] = "kind of step", [FR_WHY_DTYPE] = "data type", [FR_WHY_LAYOUT] = "layout",
+        [FR_WHY_SHAPE] = "shape", [FR_WHY_GROUPS] = "groups", [FR_WHY_DILATION] = "dilation", [FR_WHY_PADDING] = "padding",
+        [FR_WHY_EPILOGUE] = "what is fused into it", [FR_WHY_ACTIVATION] = "activation", [FR_WHY_ISA] = "instructions that are missing",
+        [FR_WHY_MEMORY] = "memory", [FR_WHY_DRIVER] = "driver", [FR_WHY_INEXACT] = "exactness asked for", [FR_WHY_SELFCHECK] = "failed self-check"};
+    return (size_t)reason < sizeof text / sizeof text[0] ? text[reason] : "unknown";
+}
+
+fr_status fr_target_candidates(const fr_target *target, const fr_step *step, const char *name, fr_candidate *out, int32_t *out_count) {
+    uint32_t count = 0;
+    *out_count = 0;
+    FR_TRY(target->backend->candidates(target->device, step, out, FR_MAX_CANDIDATES, &count));
+    if (count > FR_MAX_CANDIDATES)
+        count = FR_MAX_CANDIDATES;
+    for (uint32_t i = 0; i < count; i++)
+        if (out[i].refused == FR_WHY_NOT)
+            out[(*out_count)++] = out[i];
+    if (*out_count > 0)
+        return FR_OK;
+    fr_text why = {0};
+    for (uint32_t i = 0; i < count; i++)
+        fr_text_add(&why, "%s%s: %s", i ? ", " : "", out[i].name, fr_reason_text((fr_reason)out[i].refused));
+    fr_status status = fr_fail(FR_UNSUPPORTED, "step '%s' can't run on %s (refused: %s)", name, target->facts.name, why.data ? why.data : "no kernel for this kind of step");
+    fr_text_free(&why);
+    return status;
+}
+
+void fr_programs_free(const fr_target *target, fr_program **programs, int32_t count) {
+    for (int32_t i = 0; programs && i < count; i++)
+        if (programs[i])
+            target->backend->program_free(programs[i]);
+    fr_free(programs);
+}
+
+static fr_status compile_op(const fr_target *target, const fr_steps *steps, fr_plan_op *op, fr_program **out_program) {
+    static const fr_weights none = {.struct_bytes = sizeof none};
+    const char *name = op->item >= 0 ? steps->items[op->item].name : "layout change";
+    fr_candidate menu[FR_MAX_CANDIDATES];
+    int32_t count;
+    /* asked anew: scratch depends on the group */
+    FR_TRY(fr_target_candidates(target, &op->step, name, menu, &count));
+    int32_t at = 0;
+    for (int32_t i = 0; i < count && op->candidate.name[0]; i++)
+        if (strcmp(menu[i].name, op->candidate.name) == 0)
+            at = i;
+    op->candidate = menu[at];
+    fr_status status = target->backend->compile(target->device, &op->step, &op->candidate, op->item >= 0 ? &steps->items[op->item].weights : &none, out_program);
+    return status == FR_OK ? FR_OK : fr_fail_within(status, "step '%s' (%s)", name, op->candidate.name);
+}
+
+fr_status fr_programs_compile(const fr_target *target, const fr_steps *steps, fr_plan *plan,
+                              void (*progress)(void *user, const char *what, double fraction), void *progress_user, fr_program ***out_programs) {
+    *out_programs = NULL;
+    fr_program **programs = fr_alloc_array((size_t)plan->n_ops + 1, sizeof *programs);
+    if (!programs)
+        return fr_no_memory((size_t)plan->n_ops * sizeof *programs, "programs");
+    for (int32_t o = 0; o < plan->n_ops; o++) {
+        if (progress)
+            progress(progress_user, "compiling", (double)o / plan->n_ops);
+        fr_status status = compile_op(target, steps, &plan->ops[o], &programs[o]);
+        if (status != FR_OK) {
+            fr_programs_free(target, programs, plan->n_ops);
+            return status;
+        }
+    }
+    *out_programs = programs;
+    return FR_OK;
+}

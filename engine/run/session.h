@@ -1,0 +1,21 @@
+/* A session: a model made ready on a device. Private to engine/run/session*.c. */
+#ifndef FR_RUN_SESSION_H
+#define FR_RUN_SESSION_H
+
+#include "foldrun/foldrun.h"
+#include "graph/graph.h"
+#include "run/executor.h"
+#include "run/target.h"
+
+struct fr_session {
+    fr_target target;
+    fr_graph *graph; /* simplified; the steps point into its constants */
+    fr_steps steps;
+    fr_executor *executor;
+    fr_session_info info;
+    int64_t image_numbers; /* of one image */
+    fr_dtype input_dtype;
+    bool input_chw;
+};
+
+#endif

@@ -1,0 +1,129 @@
+#include "run/source_list.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/status.h"
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+int fr_natural_compare(const char *a, const char *b) {
+    const char *whole_a = a, *whole_b = b;
+    while (*a && *b) {
+        if (is_digit(*a) && is_digit(*b)) {
+            while (*a == '0')
+                a++;
+            while (*b == '0')
+                b++;
+            size_t digits_a = strspn(a, "0123456789"), digits_b = strspn(b, "0123456789");
+            if (digits_a != digits_b)
+                return digits_a < digits_b ? -1 : 1;
+            int order = strncmp(a, b, digits_a);
+            if (order != 0)
+                return order;
+            a += digits_a;
+            b += digits_b;
+        } else if (*a != *b) {
+            break;
+        } else {
+            a++;
+            b++;
+        }
+    }
+    if (*a != *b)
+        return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
+    return strcmp(whole_a, whole_b); /* 07 and 7: some order, always the same */
+}
+
+static bool ends_with_any(const char *path, const char *const *endings, size_t count) {
+    size_t length = strlen(path);
+    for (size_t i = 0; i < count; i++) {
+        size_t ending = strlen(endings[i]);
+        if (length > ending && strcasecmp(path + length - ending, endings[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_image_name(const char *path) {
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".ppm", ".pgm", ".pnm"};
+    return ends_with_any(path, endings, sizeof endings / sizeof endings[0]);
+}
+
+static bool is_npy_name(const char *path) {
+    static const char *const endings[] = {".npy"};
+    return ends_with_any(path, endings, 1);
+}
+
+static fr_status append(fr_source_list *list, fr_source_kind kind, const char *path) {
+    if (list->n_items == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 16;
+        fr_source_item *grown = fr_grow_array(list->items, list->n_items, capacity, sizeof *grown);
+        if (!grown)
+            return fr_no_memory(capacity * sizeof *grown, "the list of images");
+        list->items = grown;
+        list->capacity = capacity;
+    }
+    char *copy = fr_strdup(path);
+    if (!copy)
+        return fr_no_memory(strlen(path) + 1, "a file name");
+    list->items[list->n_items++] = (fr_source_item){kind, copy};
+    return FR_OK;
+}
+
+static int compare_names(const void *a, const void *b) {
+    return fr_natural_compare(*(char *const *)a, *(char *const *)b);
+}
+
+static fr_status add_folder(fr_source_list *list, const char *path) {
+    char **names;
+    size_t count, before = list->n_items;
+    int64_t skipped = 0;
+    fr_status status = FR_OK;
+    FR_TRY(fr_folder_list(path, &names, &count));
+    if (count > 1)
+        qsort(names, count, sizeof *names, compare_names);
+    for (size_t i = 0; i < count && status == FR_OK; i++) {
+        if (is_image_name(names[i]))
+            status = append(list, FR_SOURCE_IMAGE, names[i]);
+        else
+            skipped++;
+    }
+    if (status == FR_OK && list->n_items == before)
+        status = fr_fail(FR_INVALID, "folder '%s' holds no image (%lld other files)", path, (long long)skipped);
+    for (size_t i = 0; i < count; i++)
+        fr_free(names[i]);
+    fr_free(names);
+    list->skipped += skipped;
+    return status;
+}
+
+fr_status fr_source_list_add(fr_source_list *list, const char *path) {
+    struct stat facts;
+    if (strcmp(path, "-") == 0)
+        return append(list, FR_SOURCE_FRAMES, path);
+    if (path[0] == '\0')
+        return fr_fail(FR_INVALID, "an input path is empty");
+    if (stat(path, &facts) != 0) {
+        bool link = lstat(path, &facts) == 0 && S_ISLNK(facts.st_mode);
+        return fr_fail(FR_IO, "cannot read '%s': %s", path, link ? "a link to nothing" : strerror(errno));
+    }
+    if (S_ISDIR(facts.st_mode))
+        return add_folder(list, path);
+    return append(list, is_npy_name(path) ? FR_SOURCE_NPY : FR_SOURCE_IMAGE, path);
+}
+
+void fr_source_list_free(fr_source_list *list) {
+    for (size_t i = 0; i < list->n_items; i++)
+        fr_free(list->items[i].path);
+    fr_free(list->items);
+    *list = (fr_source_list){0};
+}

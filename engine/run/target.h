@@ -1,0 +1,13 @@
+/* The one device that a session, a tuner or a trial works on. Borrowed pointers. */
+#ifndef FR_RUN_TARGET_H
+#define FR_RUN_TARGET_H
+
+#include "foldrun/backend.h"
+
+typedef struct fr_target {
+    const fr_backend *backend;
+    fr_device *device;
+    fr_device_facts facts;
+} fr_target;
+
+#endif

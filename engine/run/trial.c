@@ -1,0 +1,96 @@
+#include "run/trial.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/status.h"
+
+enum { DST = FR_MAX_SRC, SCRATCH = FR_MAX_SRC + 1 };
+
+fr_status fr_trial_open(fr_trial *trial, const fr_target *target, uint32_t threads) {
+    memset(trial, 0, sizeof *trial);
+    trial->target = target;
+    return target->backend->queue_open(target->device, threads, &trial->queue);
+}
+
+void fr_trial_close(fr_trial *trial) {
+    if (!trial->target)
+        return;
+    for (size_t i = 0; i < sizeof trial->buffers / sizeof trial->buffers[0]; i++)
+        if (trial->buffers[i])
+            trial->target->backend->buffer_free(trial->buffers[i]);
+    if (trial->queue)
+        trial->target->backend->queue_close(trial->queue);
+    memset(trial, 0, sizeof *trial);
+}
+
+/* Zeroed: what lay there before could hold denormals, which cost some processors a hundred times the time. */
+static fr_status want(fr_trial *trial, int32_t index, fr_buffer_kind kind, uint64_t bytes) {
+    const fr_backend *b = trial->target->backend;
+    if (trial->buffers[index] && trial->bytes[index] >= bytes)
+        return FR_OK;
+    if (trial->buffers[index])
+        b->buffer_free(trial->buffers[index]);
+    trial->buffers[index] = NULL;
+    FR_TRY(b->buffer_new(trial->target->device, kind, bytes, &trial->buffers[index]));
+    trial->bytes[index] = bytes;
+    void *zeros = fr_alloc(bytes);
+    if (!zeros)
+        return fr_no_memory(bytes, "a trial");
+    fr_status status = b->write(trial->queue, trial->buffers[index], 0, zeros, bytes);
+    if (status == FR_OK)
+        status = b->sync(trial->queue);
+    fr_free(zeros);
+    return status;
+}
+
+static uint64_t tensor_bytes(const fr_step *step, const fr_tensor *t) {
+    int32_t images = (step->kind == FR_STEP_INGEST && t != &step->dst) ? step->images : 1;
+    return fr_tensor_bytes(t, step->n) * (uint64_t)images;
+}
+
+static fr_status launch_once(fr_trial *trial, const fr_launch *l, uint64_t *out_ns) {
+    const fr_backend *b = trial->target->backend;
+    uint64_t begin = fr_clock_ns();
+    FR_TRY(b->launch(trial->queue, l));
+    FR_TRY(b->sync(trial->queue));
+    *out_ns = fr_clock_ns() - begin;
+    return FR_OK;
+}
+
+fr_status fr_trial_time(fr_trial *trial, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights, uint64_t least_ns, double *out_ns) {
+    const fr_backend *b = trial->target->backend;
+    fr_program *program = NULL;
+    fr_status status = FR_OK;
+    fr_step made = *step;
+    *out_ns = 0;
+    for (int32_t s = 0; s < made.n_src; s++)
+        made.src[s].layout = candidate->src_layout[s];
+    made.dst.layout = candidate->dst_layout;
+    fr_launch l = {.valid = made.n * (made.images > 0 ? made.images : 1)};
+    for (int32_t s = 0; s < made.n_src; s++) {
+        FR_TRY(want(trial, s, FR_BUFFER_ACTIVATION, tensor_bytes(&made, &made.src[s])));
+        l.src[s].buffer = trial->buffers[s];
+    }
+    FR_TRY(want(trial, DST, FR_BUFFER_ACTIVATION, tensor_bytes(&made, &made.dst)));
+    FR_TRY(want(trial, SCRATCH, FR_BUFFER_SCRATCH, candidate->scratch_bytes));
+    l.dst.buffer = trial->buffers[DST];
+    l.scratch.buffer = trial->buffers[SCRATCH];
+    FR_GO(cleanup, b->compile(trial->target->device, &made, candidate, weights, &program));
+    l.program = program;
+    uint64_t spent = 0, least = UINT64_MAX, ns;
+    FR_GO(cleanup, launch_once(trial, &l, &ns)); /* the first one pays for what is set up late */
+    for (int32_t repeat = 0; repeat < 3 || (spent < least_ns && repeat < 1000); repeat++) {
+        FR_GO(cleanup, launch_once(trial, &l, &ns));
+        spent += ns;
+        least = ns < least ? ns : least;
+        if (spent > 20 * least_ns)
+            break;
+    }
+    *out_ns = (double)least;
+cleanup:
+    if (program)
+        b->program_free(program);
+    return status;
+}

@@ -1,0 +1,20 @@
+/* Times one step by itself on a device: the tuner's, the layer table's and the peak measurement's stopwatch. */
+#ifndef FR_RUN_TRIAL_H
+#define FR_RUN_TRIAL_H
+
+#include "run/target.h"
+
+typedef struct fr_trial { /* one thread's; buffers grow as steps need them */
+    const fr_target *target;
+    fr_queue *queue;
+    fr_buffer *buffers[FR_MAX_SRC + 2]; /* sources, destination, scratch */
+    uint64_t bytes[FR_MAX_SRC + 2];
+} fr_trial;
+
+fr_status fr_trial_open(fr_trial *trial, const fr_target *target, uint32_t threads) FR_MUST_CHECK;
+void fr_trial_close(fr_trial *trial);
+/* Least nanoseconds of a launch, of three or as many as fill least_ns. The step's layouts are the candidate's. Compiles and
+ * frees the program. */
+fr_status fr_trial_time(fr_trial *trial, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights, uint64_t least_ns, double *out_ns) FR_MUST_CHECK;
+
+#endif

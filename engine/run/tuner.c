@@ -1,0 +1,232 @@
+/* The choice of a plan: cached, measured, or by rule of thumb. What the model of costs ranks first is run whole before it wins. */
+#include "run/tuner.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "run/menu_make.h"
+
+enum { MAX_FINALISTS = 6 };
+
+static const uint64_t heat_ns = 40000000; /* a finalist runs at least this long in each of three rounds */
+
+typedef struct tuning {
+    const fr_target *target;
+    const fr_steps *steps;
+    const fr_tuning_request *request;
+    fr_menu menu;
+    int32_t lanes, lane_threads;
+    fr_picked finalists[MAX_FINALISTS];
+    int32_t n_finalists;
+} tuning;
+
+static fr_status new_picked(tuning *t, fr_picked *picked) {
+    picked->candidates = fr_alloc_array((size_t)t->steps->n_items, sizeof *picked->candidates);
+    picked->groups = fr_alloc_array((size_t)t->steps->n_items, sizeof *picked->groups);
+    picked->lanes = t->lanes;
+    picked->lane_threads = t->lane_threads;
+    return picked->candidates && picked->groups ? FR_OK : fr_no_memory((size_t)t->steps->n_items * 16, "tuning");
+}
+
+static void free_picked(fr_picked *picked) {
+    fr_free(picked->candidates);
+    fr_free(picked->groups);
+    memset(picked, 0, sizeof *picked);
+}
+
+static bool same_picked(const tuning *t, const fr_picked *a, const fr_picked *b) {
+    size_t n = (size_t)t->steps->n_items;
+    return memcmp(a->candidates, b->candidates, n * sizeof *a->candidates) == 0 && memcmp(a->groups, b->groups, n * sizeof *a->groups) == 0;
+}
+
+/* group_of NULL: group_index everywhere. */
+static fr_status add_finalist(tuning *t, const int32_t *picks, const int32_t *group_of, int32_t group_index) {
+    fr_picked *p = &t->finalists[t->n_finalists];
+    FR_TRY(new_picked(t, p));
+    p->block = 1;
+    for (int32_t i = 0; i < t->steps->n_items; i++) {
+        p->candidates[i] = &t->menu.items[i].entries[picks[i]].candidate;
+        p->groups[i] = t->menu.groups[group_of ? group_of[i] : group_index];
+        p->block = p->groups[i] > p->block ? p->groups[i] : p->block;
+    }
+    for (int32_t k = 0; k < t->n_finalists; k++)
+        if (same_picked(t, p, &t->finalists[k])) {
+            free_picked(p);
+            return FR_OK;
+        }
+    t->n_finalists++;
+    return FR_OK;
+}
+
+static fr_status pick_plans(tuning *t, bool measured) {
+    const fr_menu *menu = &t->menu;
+    fr_status status = FR_OK;
+    int32_t first = fr_menu_first_group(t->target, t->steps, menu), order[FR_MAX_GROUPS];
+    double cost[FR_MAX_GROUPS];
+    int32_t *picks = fr_alloc_array((size_t)menu->n_items, sizeof *picks), *groups = fr_alloc_array((size_t)menu->n_items, sizeof *groups);
+    if (!picks || !groups) {
+        status = fr_no_memory((size_t)menu->n_items * 8, "tuning");
+        goto cleanup;
+    }
+    if (!measured) {
+        fr_choose_candidates(t->steps, menu, first, picks);
+        FR_GO(cleanup, add_finalist(t, picks, NULL, first));
+        goto cleanup;
+    }
+    for (int32_t g = 0; g < menu->n_groups; g++) {
+        cost[g] = fr_choose_candidates(t->steps, menu, g, picks);
+        int32_t at = g;
+        for (; at > 0 && cost[order[at - 1]] > cost[g]; at--)
+            order[at] = order[at - 1];
+        order[at] = g;
+    }
+    for (int32_t k = 0; k < menu->n_groups && k < 3; k++) {
+        fr_choose_candidates(t->steps, menu, order[k], picks);
+        if (k < 2) {
+            fr_choose_groups(t->steps, menu, picks, groups);
+            FR_GO(cleanup, add_finalist(t, picks, groups, 0));
+        }
+        FR_GO(cleanup, add_finalist(t, picks, NULL, order[k]));
+    }
+cleanup:
+    fr_free(picks);
+    fr_free(groups);
+    return status;
+}
+
+static fr_status build(tuning *t, const fr_picked *picked, fr_plan *out_plan) {
+    fr_plan_choice choice = {.candidates = picked->candidates, .groups = picked->groups, .block = picked->block};
+    return fr_plan_build(t->steps, &choice, out_plan);
+}
+
+static fr_status open_finalist(tuning *t, const fr_picked *picked, fr_executor **out) {
+    fr_plan plan;
+    fr_executor_options options = {.lanes = picked->lanes, .lane_threads = picked->lane_threads, .image_bytes = t->request->image_bytes};
+    FR_TRY(build(t, picked, &plan));
+    return fr_executor_new(t->target, t->steps, &plan, &options, out);
+}
+
+/* Whole runs, the finalists in turn so that drift hits all alike; the least time wins. */
+static fr_status race(tuning *t, int32_t *out_winner) {
+    fr_executor *executors[MAX_FINALISTS] = {0};
+    double best[MAX_FINALISTS];
+    fr_status status = FR_OK;
+    int64_t count = t->request->inputs * t->steps->fold;
+    uint8_t *images = fr_alloc_array((size_t)count, (size_t)t->request->image_bytes);
+    float *out = fr_alloc_array((size_t)count, (size_t)t->steps->classes * sizeof *out);
+    *out_winner = 0;
+    if (!images || !out) {
+        status = fr_no_memory((size_t)count * (size_t)t->request->image_bytes, "tuning");
+        goto cleanup;
+    }
+    if (t->steps->items[0].step.src[0].dtype == FR_U8) {
+        fr_random random = {1};
+        for (int64_t i = 0; i < count * t->request->image_bytes; i++)
+            images[i] = (uint8_t)fr_random_next(&random);
+    }
+    for (int32_t k = 0; k < t->n_finalists; k++) {
+        best[k] = 1e30;
+        FR_GO(cleanup, open_finalist(t, &t->finalists[k], &executors[k]));
+        FR_GO(cleanup, fr_executor_run(executors[k], images, count, out));
+    }
+    for (int round = 0; round < 3; round++)
+        for (int32_t k = 0; k < t->n_finalists; k++) {
+            if (t->request->progress)
+                t->request->progress(t->request->progress_user, "comparing plans", (round * t->n_finalists + k) / (3.0 * t->n_finalists));
+            uint64_t begin = fr_clock_ns(), last = begin, now;
+            do {
+                FR_GO(cleanup, fr_executor_run(executors[k], images, count, out));
+                now = fr_clock_ns();
+                best[k] = (double)(now - last) < best[k] ? (double)(now - last) : best[k];
+                last = now;
+            } while (now - begin < heat_ns);
+        }
+    for (int32_t k = 1; k < t->n_finalists; k++)
+        if (best[k] < best[*out_winner])
+            *out_winner = k;
+    for (int32_t k = 0; k < t->n_finalists; k++) {
+        char text[200];
+        fr_plan_describe(fr_executor_plan(executors[k]), t->steps, text, sizeof text);
+        fr_log(FR_LOG_DEBUG, "plan %d: %.0f images/s: %s%s", k, (double)count * 1e9 / best[k], text, k == *out_winner ? " (chosen)" : "");
+    }
+cleanup:
+    for (int32_t k = 0; k < t->n_finalists; k++)
+        fr_executor_free(executors[k]);
+    fr_free(images);
+    fr_free(out);
+    return status;
+}
+
+static char *cache_key(const tuning *t) {
+    const fr_device_facts *f = &t->target->facts;
+    return fr_format("plan 1|%s|%s|%s|%s|%s|lanes %d x %d|inputs %lld|group %d|%s", t->target->backend->name, t->target->backend->version, f->name, f->driver, f->features,
+                     t->lanes, t->lane_threads, (long long)t->request->inputs, t->request->group, t->request->key);
+}
+
+static bool from_cache(tuning *t, const char *key) {
+    char *text = NULL;
+    if (!key || t->request->tuning != FR_TUNING_CACHED || fr_cache_load_text(t->request->cache, key, &text) != FR_OK)
+        return false;
+    fr_picked *p = &t->finalists[0];
+    bool found = new_picked(t, p) == FR_OK && fr_picked_read(text, t->steps, &t->menu, p) == FR_OK;
+    if (!found)
+        free_picked(p);
+    t->n_finalists = found;
+    fr_free(text);
+    return found;
+}
+
+static void to_cache(tuning *t, const char *key, const fr_picked *picked) {
+    char *text;
+    if (key && fr_picked_write(t->steps, picked, &text) == FR_OK) {
+        fr_cache_store_text(t->request->cache, key, text);
+        fr_free(text);
+    }
+}
+
+/* Fewer inputs than lanes leave lanes idle: then one lane with all threads inside its kernels. */
+static void choose_lanes(tuning *t) {
+    int32_t most = (int32_t)t->target->facts.lanes > 0 ? (int32_t)t->target->facts.lanes : 1;
+    int32_t lanes = t->request->threads > 0 ? t->request->threads : most;
+    bool narrow = t->request->inputs < lanes && t->target->facts.kind == FR_DEVICE_CPU;
+    t->lanes = narrow ? 1 : lanes;
+    t->lane_threads = narrow ? lanes : 1;
+}
+
+fr_status fr_tune(const fr_target *target, const fr_steps *steps, const fr_tuning_request *request, fr_tuned *out_tuned) {
+    tuning t = {.target = target, .steps = steps, .request = request};
+    uint64_t begin = fr_clock_ns();
+    fr_status status = FR_OK;
+    char *key = NULL;
+    int32_t winner = 0;
+    memset(out_tuned, 0, sizeof *out_tuned);
+    choose_lanes(&t);
+    fr_menu_groups(target, (request->inputs + t.lanes - 1) / t.lanes, request->group, &t.menu);
+    FR_GO(cleanup, fr_menu_make(target, steps, &t.menu));
+    key = cache_key(&t);
+    out_tuned->from_cache = from_cache(&t, key);
+    if (!out_tuned->from_cache) {
+        out_tuned->measured = request->tuning != FR_TUNING_OFF && !(target->facts.flags & FR_DEVICE_ORACLE);
+        if (out_tuned->measured)
+            FR_GO(cleanup, fr_menu_measure(target, steps, &t.menu, request, (uint32_t)t.lane_threads, begin + request->budget_ns));
+        FR_GO(cleanup, pick_plans(&t, out_tuned->measured));
+        if (t.n_finalists > 1)
+            FR_GO(cleanup, race(&t, &winner));
+        if (out_tuned->measured)
+            to_cache(&t, key, &t.finalists[winner]);
+    }
+    out_tuned->lanes = t.finalists[winner].lanes;
+    out_tuned->lane_threads = t.finalists[winner].lane_threads;
+    FR_GO(cleanup, build(&t, &t.finalists[winner], &out_tuned->plan));
+    out_tuned->tune_ns = fr_clock_ns() - begin;
+cleanup:
+    for (int32_t k = 0; k < MAX_FINALISTS; k++)
+        free_picked(&t.finalists[k]);
+    fr_menu_free(&t.menu);
+    fr_free(key);
+    return status;
+}
