@@ -180,7 +180,7 @@ typedef enum fr_buffer_kind { FR_BUFFER_WEIGHT = 0, FR_BUFFER_ACTIVATION = 1, FR
 
 typedef struct fr_binding {
     fr_buffer *buffer;
-    uint64_t offset; /* bytes; a multiple of 64 but for INGEST's and EMIT's user memory */
+    uint64_t offset; /* bytes: where a tensor begins is a multiple of 64, a sub-batch of it (and user memory) any whole number of inputs on */
 } fr_binding;
 
 typedef struct fr_launch {

@@ -240,7 +240,10 @@ typedef struct fr_source_options {
 FR_EXPORT fr_status fr_source_open(const fr_source_options *options, fr_source **out_source) FR_MUST_CHECK;
 FR_EXPORT void fr_source_close(fr_source *source);
 FR_EXPORT int64_t fr_source_total(const fr_source *source); /* images; -1 when a stream cannot tell */
-/* Next image into out[height*width*channels]; its name (a file, or file#index) into name. *out_got false at the end. */
+FR_EXPORT int64_t fr_source_skipped(const fr_source *source); /* files in the folders that are no images, by their names */
+/* Next image into out[height*width*channels]; its name (a file, or file#index) into name, also when it cannot be read: the
+ * call after a failure goes on with the file behind it. *out_got false at the end. FR_CANCELLED: a signal came while reading
+ * standard input. Files of a folder come in natural order (a2 before a10). */
 FR_EXPORT fr_status fr_source_next(fr_source *source, uint8_t *out, char *name, size_t name_bytes, bool *out_got) FR_MUST_CHECK;
 
 #ifdef __cplusplus

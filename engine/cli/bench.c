@@ -1,0 +1,164 @@
+#include "cli/bench.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+#include "cli/output.h"
+#include "cli/table.h"
+
+/* One model: every precision and batch, each with all its folds. Answers an exit code. */
+static int bench_model(fr_context *context, const char *name, const bench_request *r, cli_progress *progress, bench_result *result) {
+    fr_model *model;
+    fr_model_info info = FR_OPTIONS(fr_model_info);
+    int code = cli_load_model(context, name, &model);
+    if (code != CLI_DONE)
+        return code;
+    fr_status status = fr_model_describe(model, &info);
+    if (status != FR_OK)
+        code = cli_failed(status);
+    size_t before = result->n_rows;
+    for (size_t p = 0; p < r->precisions.count && code == CLI_DONE; p++) {
+        for (size_t b = 0; b < r->batches.count && code == CLI_DONE && !result->stopped; b++) {
+            cli_ints folds = {.count = 0};
+            for (size_t f = 0; f < r->folds.count; f++) {
+                if (r->folds.at[f] <= r->batches.at[b])
+                    folds.at[folds.count++] = r->folds.at[f];
+                else if (p == 0)
+                    cli_complain("note: fold %lld is left out at batch %lld: one input would hold more images than the batch has",
+                                 (long long)r->folds.at[f], (long long)r->batches.at[b]);
+            }
+            if (!r->folds_given && info.fold > 1) /* folded already: as it is */
+                folds = (cli_ints){.at = {info.fold}, .count = 1};
+            if (folds.count > 0)
+                code = bench_measure_group(context, strcasecmp(name, info.name) == 0 ? info.name : name, model, r, r->precisions.at[p], r->batches.at[b], &folds, progress, result);
+        }
+    }
+    fr_model_free(model);
+    if (code == CLI_DONE && result->n_rows == before && !result->stopped)
+        return cli_usage_error("nothing to measure: every fold is larger than every batch");
+    return code;
+}
+
+/* The device the rows ran on, for the report. */
+static int read_device(fr_context *context, bench_result *result) {
+    const fr_device_entry *entries;
+    size_t count;
+    fr_status status = fr_context_devices(context, &entries, &count);
+    if (status != FR_OK)
+        return cli_failed(status);
+    for (size_t i = 0; i < count && result->n_rows > 0; i++)
+        if (strcmp(entries[i].id, result->rows[0].session.device) == 0)
+            result->device = entries[i];
+    return CLI_DONE;
+}
+
+static int print_result(const bench_request *r, const bench_result *result, cli_output *file) {
+    int code = CLI_DONE;
+    fr_json_writer w = {.indent = 2};
+    bench_json(r, result, &w);
+    fr_text_add(&w.text, "\n");
+    if (r->output && !w.text.failed) {
+        code = cli_output_put(file, w.text.data, w.text.length);
+        if (code == CLI_DONE)
+            code = cli_output_commit(file);
+    }
+    if (r->json && code == CLI_DONE) {
+        code = cli_print(&w.text);
+    } else if (code == CLI_DONE) {
+        fr_text text = {0};
+        bench_tables(result, &text);
+        fr_text_add(&text, "\n");
+        for (size_t i = 0; i < result->n_rows; i++)
+            bench_verdict(result, i, &text);
+        code = cli_print(&text);
+    }
+    fr_text_free(&w.text);
+    return code;
+}
+
+static int measure(const bench_request *r, int n_models, char **models, cli_output *file) {
+    fr_context *context;
+    bench_result result = {0};
+    cli_progress progress;
+    int code = cli_open_context(&context);
+    if (code != CLI_DONE)
+        return code;
+    cli_progress_start(&progress, "rows", -1);
+    for (int i = 0; i < n_models && code == CLI_DONE && !result.stopped; i++)
+        code = bench_model(context, models[i], r, &progress, &result);
+    cli_progress_clear();
+    if (code == CLI_DONE && result.stopped) {
+        cli_complain("interrupted: %s configuration%s had been measured", cli_integer((int64_t)result.n_rows).text, result.n_rows == 1 ? "" : "s");
+        code = CLI_FAILED;
+    }
+    if (code == CLI_DONE)
+        code = read_device(context, &result);
+    if (code == CLI_DONE)
+        code = print_result(r, &result, file);
+    for (size_t i = 0; i < result.n_rows; i++)
+        fr_layers_free(result.rows[i].layers);
+    fr_free(result.rows);
+    fr_context_free(context);
+    return code;
+}
+
+static int check_request(bench_request *r) {
+    if (r->dtype_word && strcmp(r->dtype_word, "f32") == 0)
+        r->input_dtype = FR_F32;
+    else if (r->dtype_word && strcmp(r->dtype_word, "u8") != 0)
+        return cli_usage_error("--input-dtype: '%s' is not u8 or f32", r->dtype_word);
+    r->folds_given = r->folds.count > 0;
+    if (!r->folds_given)
+        r->folds = (cli_ints){.at = {1, 2, 3, 4}, .count = 4};
+    return CLI_GO_ON;
+}
+
+static const cli_usage usage = {
+    .line = "bench MODEL... [options]",
+    .about = "Measures images a second and the latency of a batch, for each fold, batch and precision, on seeded images; with the\n"
+             "copying and scaling of the images, and without. Says which configuration wins on this machine, and why.\n"
+             "The folds of one setting are measured by turns, so that drifting clocks meet them all alike.\n",
+    .examples = "  foldrun bench v1\n"
+                "  foldrun bench v1 n2 --fold 1,4 --batch 1,64,1024 --precision f32,bf16 --duration 2\n"
+                "  foldrun bench n4 --fold 2 --round up:16 --layers\n"
+                "  foldrun bench v1 --json | jq '.results[] | {fold, images: .images_per_s.median}'\n",
+    .least = 1, .most = 64,
+};
+
+int cli_bench(int argc, char **argv) {
+    bench_request r = {.batches = {.at = {1024}, .count = 1}, .precisions = {.at = {FR_PRECISION_F32}, .count = 1},
+                       .input_dtype = FR_U8, .duration = 3, .warmup = 0.5};
+    const cli_option options[] = {
+        {"fold", 'f', CLI_INTS, "LIST", &r.folds, "folds, like 1,2,4 or 1-4 (1-4)", 1, CLI_FOLD_MAX},
+        CLI_ROUND_OPTION(r.folding),
+        CLI_SEED_OPTION(r.folding),
+        {"batch", 'b', CLI_INTS, "LIST", &r.batches, "images a run, like 1,64,1024 (1024)", 1, 1 << 24},
+        {"device", 'd', CLI_TEXT, "DEVICE", &r.device, "cpu, cpu:0, ... ('foldrun devices' lists them)", 0, 0},
+        {"backend", 0, CLI_TEXT, "NAME", &r.device, "the same, by the backend's name", 0, 0},
+        {"precision", 'p', CLI_PRECISIONS, "LIST", &r.precisions, "like f32,bf16,int8 (f32)", 0, 0},
+        {"duration", 0, CLI_REAL, "S", &r.duration, "seconds of timed runs a configuration, with copies and\nwithout each (3)", 0, 86400},
+        {"warmup", 0, CLI_REAL, "S", &r.warmup, "seconds before them (0.5)", 0, 86400},
+        {"threads", 't', CLI_INT, "N", &r.threads, "at most that many (all)", 1, 4096},
+        {"exact", 0, CLI_FLAG, NULL, &r.exact, "no algorithm that changes more than the order of sums", 0, 0},
+        {"no-transfers", 0, CLI_FLAG, NULL, &r.no_transfers, "only on images that already lie on the device", 0, 0},
+        {"input-dtype", 0, CLI_TEXT, "TYPE", &r.dtype_word, "of the images: u8 or f32 (u8)", 0, 0},
+        {"layers", 0, CLI_FLAG, NULL, &r.layers, "a table of the layers for each configuration", 0, 0},
+        CLI_JSON_OPTION(r.json),
+        {"output", 'o', CLI_TEXT, "FILE", &r.output, "write the JSON to FILE too", 0, 0},
+        {.name = NULL},
+    };
+    int words;
+    cli_output file = {0};
+    int code = cli_parse(argc, argv, &usage, options, &words);
+    if (code == CLI_GO_ON)
+        code = check_request(&r);
+    if (code != CLI_GO_ON)
+        return code;
+    cli_watch_signals();
+    code = r.output ? cli_output_begin(r.output, &file) : CLI_DONE;
+    if (code == CLI_DONE)
+        code = measure(&r, words, argv + 1, &file);
+    cli_output_abandon(&file);
+    return code;
+}
