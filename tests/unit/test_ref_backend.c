@@ -1,0 +1,545 @@
+/* The reference backend against numbers worked out by hand, and against the graph's own evaluation. */
+#include "check.h"
+
+#include "base/alloc.h"
+#include "base/convert.h"
+#include "base/hash.h"
+#include "base/status.h"
+#include "foldrun/backend.h"
+#include "graph/ops.h"
+#include "run/registry.h"
+
+static fr_registry *registry;
+static const fr_backend *ref;
+static fr_device *device;
+static fr_queue *queue;
+
+static fr_status open_ref(void) {
+    fr_device_facts facts = {.struct_bytes = sizeof facts};
+    if (device)
+        return FR_OK;
+    FR_TRY(fr_registry_new(NULL, NULL, &registry));
+    FR_TRY(fr_registry_open(registry, "ref:0", &ref, &device, &facts));
+    return ref->queue_open(device, 1, &queue);
+}
+
+__attribute__((destructor)) static void close_ref(void) {
+    if (queue)
+        ref->queue_close(queue);
+    if (device)
+        ref->device_close(device);
+    fr_registry_free(registry);
+}
+
+static fr_tensor tensor(int32_t c, int32_t h, int32_t w, fr_dtype dtype, fr_layout layout, float scale) {
+    return (fr_tensor){.c = c, .h = h, .w = w, .dtype = (uint16_t)dtype, .layout = (uint16_t)layout, .scale = scale};
+}
+
+static fr_step plain_step(fr_step_kind kind, int32_t c, int32_t h, int32_t w) {
+    fr_step step;
+    memset(&step, 0, sizeof step);
+    step.struct_bytes = sizeof step;
+    step.kind = (uint16_t)kind;
+    step.n = step.n_src = step.groups = 1;
+    step.src[0] = step.dst = tensor(c, h, w, FR_F32, FR_LAYOUT_NCHW, 0);
+    return step;
+}
+
+static fr_window window(int32_t k, int32_t stride, int32_t pad) {
+    return (fr_window){k, k, stride, stride, 1, 1, pad, pad, pad, pad};
+}
+
+static fr_step conv_step(int32_t c, int32_t h, int32_t w, int32_t c_out, fr_window win) {
+    fr_step step = plain_step(FR_STEP_CONV, c, h, w);
+    step.win = win;
+    step.dst.c = c_out;
+    fr_conv_map(&step, &step.dst.h, &step.dst.w);
+    return step;
+}
+
+static fr_status point(void *memory, uint64_t bytes, fr_binding *out_binding) {
+    FR_TRY(ref->buffer_new(device, FR_BUFFER_ACTIVATION, 0, &out_binding->buffer));
+    return ref->buffer_point(out_binding->buffer, memory, bytes);
+}
+
+typedef struct span { void *at; size_t bytes; } span;
+#define SPAN(array) ((span){(array), sizeof(array)})
+
+static fr_status try_launch(const fr_step *step, const fr_weights *weights, const span *src, span dst, int32_t valid, fr_launch *launch) {
+    fr_candidate candidate;
+    uint32_t count;
+    FR_TRY(ref->candidates(device, step, &candidate, 1, &count));
+    if (candidate.refused)
+        return fr_fail(FR_UNSUPPORTED, "refused: %d", candidate.refused);
+    FR_TRY(ref->compile(device, step, &candidate, weights, &launch->program));
+    for (int32_t i = 0; i < step->n_src; i++)
+        FR_TRY(point(src[i].at, src[i].bytes, &launch->src[i]));
+    FR_TRY(point(dst.at, dst.bytes, &launch->dst));
+    FR_TRY(ref->buffer_new(device, FR_BUFFER_SCRATCH, candidate.scratch_bytes, &launch->scratch.buffer));
+    launch->valid = valid;
+    FR_TRY(ref->launch(queue, launch));
+    return ref->sync(queue);
+}
+
+static fr_status run_step(const fr_step *step, const fr_weights *weights, const span *src, span dst, int32_t valid) {
+    fr_launch launch;
+    memset(&launch, 0, sizeof launch);
+    FR_TRY(open_ref());
+    fr_status status = try_launch(step, weights, src, dst, valid, &launch);
+    ref->program_free(launch.program);
+    for (int i = 0; i < FR_MAX_SRC; i++)
+        ref->buffer_free(launch.src[i].buffer);
+    ref->buffer_free(launch.dst.buffer);
+    ref->buffer_free(launch.scratch.buffer);
+    return status;
+}
+
+#define CHECK_FLOATS(got, want)                                                      \
+    for (size_t check_i_ = 0; check_i_ < sizeof(want) / sizeof(want)[0]; check_i_++) \
+    CHECK_NEAR((got)[check_i_], (want)[check_i_], 1e-6)
+
+/* ---- by hand ------------------------------------------------------------------------------------------------------ */
+
+TEST(conv_2x2) {
+    float src[] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, weight[] = {1, 2, 3, 4}, bias[] = {0.5f}, dst[4];
+    const float want[] = {37.5f, 47.5f, 67.5f, 77.5f};
+    fr_step step = conv_step(1, 3, 3, 1, window(2, 1, 0));
+    fr_weights weights = {.weight = weight, .bias = bias};
+    step.has_bias = 1;
+    CHECK_OK(run_step(&step, &weights, &SPAN(src), SPAN(dst), 0));
+    CHECK_FLOATS(dst, want);
+}
+
+TEST(conv_epilogue_order) { /* pool(act(conv + bias + residual)) */
+    float src[] = {1, -2, 3, -4}, residual[] = {-5, 1, 1, 1}, weight[] = {2}, bias[] = {1}, dst[1];
+    span sources[] = {SPAN(src), SPAN(residual)};
+    fr_step step = conv_step(1, 2, 2, 1, window(1, 1, 0));
+    fr_weights weights = {.weight = weight, .bias = bias};
+    step.has_bias = step.residual = 1;
+    step.n_src = 2;
+    step.src[1] = step.dst;
+    step.act = FR_ACT_LEAKY;
+    step.act_a = 0.5f;
+    step.pool = FR_POOL_AVG;
+    step.pool_win = window(2, 1, 0);
+    step.dst.h = step.dst.w = 1; /* (-2, -2, 8, -6) -> (-1, -1, 8, -3) -> 3 / 4 */
+    CHECK_OK(run_step(&step, &weights, sources, SPAN(dst), 0));
+    CHECK_NEAR(dst[0], 0.75, 0);
+}
+
+TEST(conv_groups_and_stride) { /* each output channel sees its own half of the sources */
+    float src[] = {1, 2, 3, 10, 20, 30}, weight[] = {1, 100}, dst[4];
+    const float want[] = {1, 3, 1000, 3000};
+    fr_step step = conv_step(2, 1, 3, 2, (fr_window){1, 1, 1, 2, 1, 1, 0, 0, 0, 0});
+    fr_weights weights = {.weight = weight};
+    step.groups = 2;
+    CHECK_INT(step.dst.w, 2);
+    CHECK_OK(run_step(&step, &weights, &SPAN(src), SPAN(dst), 0));
+    CHECK_FLOATS(dst, want);
+}
+
+TEST(int8_rounds_half_to_even_and_clamps) { /* 0.5 * 0.25 * q * w, stored in quarters: halves of a step */
+    uint8_t src[] = {1, 3, 5, 200, 7};
+    int8_t weight[] = {1}, dst[5];
+    float weight_scale[] = {0.25f};
+    const int8_t want_up[] = {0, 2, 2, 100, 4}, want_down[] = {0, -2, -2, -100, -4};
+    fr_step step = conv_step(1, 1, 5, 1, window(1, 1, 0));
+    fr_weights weights = {.weight_s8 = weight, .weight_scale = weight_scale};
+    step.compute = FR_PRECISION_INT8;
+    step.src[0] = tensor(1, 1, 5, FR_U8, FR_LAYOUT_NCHW, 0.5f);
+    step.dst = tensor(1, 1, 5, FR_S8, FR_LAYOUT_NCHW, 0.25f);
+    CHECK_OK(run_step(&step, &weights, &SPAN(src), SPAN(dst), 0));
+    CHECK(memcmp(dst, want_up, sizeof dst) == 0);
+    weight[0] = -1;
+    CHECK_OK(run_step(&step, &weights, &SPAN(src), SPAN(dst), 0));
+    CHECK(memcmp(dst, want_down, sizeof dst) == 0);
+    weight[0] = 127;
+    CHECK_OK(run_step(&step, &weights, &SPAN(src), SPAN(dst), 0));
+    CHECK_INT(dst[3], 127);
+    weight[0] = -127;
+    CHECK_OK(run_step(&step, &weights, &SPAN(src), SPAN(dst), 0));
+    CHECK_INT(dst[3], -128);
+    step.dst.dtype = FR_U8;
+    CHECK_OK(run_step(&step, &weights, &SPAN(src), SPAN(dst), 0));
+    CHECK_INT(dst[3], 0);
+}
+
+TEST(fc_reads_chw) {
+    float src[] = {1, 2, 3, 4, 5, 6, 7, 8}, weight[] = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0}, dst[2]; /* NHWC: c0 is 1 3 5 7 */
+    fr_step step = plain_step(FR_STEP_FC, 2, 2, 2);
+    fr_weights weights = {.weight = weight};
+    step.src[0].layout = FR_LAYOUT_NHWC;
+    step.dst = tensor(2, 1, 1, FR_F32, FR_LAYOUT_NCHW, 0);
+    CHECK_OK(run_step(&step, &weights, &SPAN(src), SPAN(dst), 0));
+    CHECK_NEAR(dst[0], 1, 0);
+    CHECK_NEAR(dst[1], 9, 0); /* c0 at the last place, 7, and c1 at the first, 2 */
+}
+
+TEST(pools_at_the_edges) { /* one row 1 2 3 4, window 3, stride 3, one column of padding before, windows clipped behind */
+    float src[] = {1, 2, 3, 4}, dst[2];
+    fr_step step = plain_step(FR_STEP_POOL, 1, 1, 4);
+    step.pool_win = (fr_window){1, 3, 1, 3, 1, 1, 0, 1, 0, 0};
+    step.dst.w = 2;
+    step.pool = FR_POOL_MAX;
+    CHECK_OK(run_step(&step, NULL, &SPAN(src), SPAN(dst), 0));
+    CHECK(dst[0] == 2 && dst[1] == 4);
+    step.pool = FR_POOL_AVG; /* (1 + 2) / 2, (3 + 4) / 2 */
+    CHECK_OK(run_step(&step, NULL, &SPAN(src), SPAN(dst), 0));
+    CHECK(dst[0] == 1.5f && dst[1] == 3.5f);
+    step.pool = FR_POOL_AVG_INCLUDE_PAD; /* the padding counts, what lies past it does not */
+    CHECK_OK(run_step(&step, NULL, &SPAN(src), SPAN(dst), 0));
+    CHECK(dst[0] == 1 && dst[1] == 3.5f);
+    float negative[] = {-1, -2, -3, -4};
+    step.pool = FR_POOL_MAX; /* padding never wins */
+    CHECK_OK(run_step(&step, NULL, &SPAN(negative), SPAN(dst), 0));
+    CHECK(dst[0] == -1 && dst[1] == -3);
+}
+
+TEST(activations) {
+    float src[] = {-4, -1, 0, 1, 7}, dst[5];
+    fr_step step = plain_step(FR_STEP_UNARY, 5, 1, 1);
+    static const struct { uint8_t act; float a, b, want[5]; } cases[] = {
+        {FR_ACT_NONE, 0, 0, {-4, -1, 0, 1, 7}},
+        {FR_ACT_RELU, 0, 0, {0, 0, 0, 1, 7}},
+        {FR_ACT_CLIP, -2, 6, {-2, -1, 0, 1, 6}},
+        {FR_ACT_LEAKY, 0.25f, 0, {-1, -0.25f, 0, 1, 7}},
+        {FR_ACT_SIGMOID, 0, 0, {0.01798621f, 0.26894142f, 0.5f, 0.73105858f, 0.99908895f}},
+        {FR_ACT_HARDSIGMOID, 0.25f, 0.5f, {0, 0.25f, 0.5f, 0.75f, 1}},
+        {FR_ACT_HARDSWISH, 0, 0, {0, -1.0f / 3, 0, 2.0f / 3, 7}},
+        {FR_ACT_TANH, 0, 0, {-0.99932930f, -0.76159416f, 0, 0.76159416f, 0.99999834f}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        step.act = cases[i].act;
+        step.act_a = cases[i].a;
+        step.act_b = cases[i].b;
+        CHECK_OK(run_step(&step, NULL, &SPAN(src), SPAN(dst), 0));
+        CHECK_FLOATS(dst, cases[i].want);
+    }
+}
+
+TEST(binary_broadcasts_over_the_map) {
+    float a[] = {1, 2, 3, 4}, b[] = {10, 100}, dst[4];
+    span sources[] = {SPAN(a), SPAN(b)};
+    static const float want[][4] = {{11, 12, 103, 104}, {10, 20, 300, 400}, {-9, -8, -97, -96}, {0.1f, 0.2f, 0.03f, 0.04f}, {10, 10, 100, 100}, {1, 2, 3, 4}};
+    fr_step step = plain_step(FR_STEP_BINARY, 2, 1, 2);
+    step.n_src = 2;
+    step.src[1] = tensor(2, 1, 1, FR_F32, FR_LAYOUT_NCHW, 0);
+    for (uint8_t op = FR_BINARY_ADD; op <= FR_BINARY_MIN; op++) {
+        step.binary = op;
+        CHECK_OK(run_step(&step, NULL, sources, SPAN(dst), 0));
+        CHECK_FLOATS(dst, want[op - 1]);
+    }
+}
+
+TEST(lrn_softmax_argmax) {
+    float src[] = {1, 2, 3, 3}, dst[4], one[1];
+    fr_step step = plain_step(FR_STEP_LRN, 4, 1, 1);
+    step.lrn_size = 2;
+    step.lrn_alpha = 1;
+    step.lrn_beta = 1;
+    step.lrn_k = 1;
+    CHECK_OK(run_step(&step, NULL, &SPAN(src), SPAN(dst), 0));
+    CHECK_NEAR(dst[0], 1 / (1 + 0.5 * (1 + 4)), 1e-6);
+    CHECK_NEAR(dst[1], 2 / (1 + 0.5 * (4 + 9)), 1e-6);
+    CHECK_NEAR(dst[3], 3 / (1 + 0.5 * 9), 1e-6);
+    step.lrn_size = 3; /* one on either side */
+    CHECK_OK(run_step(&step, NULL, &SPAN(src), SPAN(dst), 0));
+    CHECK_NEAR(dst[1], 2 / (1 + (1 + 4 + 9) / 3.0), 1e-6);
+    step.kind = FR_STEP_SOFTMAX;
+    CHECK_OK(run_step(&step, NULL, &SPAN(src), SPAN(dst), 0));
+    CHECK_NEAR(dst[0], 1 / (1 + exp(1) + 2 * exp(2)), 1e-6);
+    CHECK_NEAR(dst[0] + dst[1] + dst[2] + dst[3], 1, 1e-6);
+    step.kind = FR_STEP_ARGMAX;
+    step.dst.c = 1;
+    CHECK_OK(run_step(&step, NULL, &SPAN(src), SPAN(one), 0));
+    CHECK_NEAR(one[0], 2, 0);
+    step.pick_last = 1;
+    CHECK_OK(run_step(&step, NULL, &SPAN(src), SPAN(one), 0));
+    CHECK_NEAR(one[0], 3, 0);
+}
+
+TEST(concat_pad_reorder) {
+    float a[] = {1, 2}, b[] = {3, 4, 5, 6}, joined[6], padded[6], blocked[8];
+    span sources[] = {SPAN(a), SPAN(b)};
+    const float want_joined[] = {1, 2, 3, 4, 5, 6}, want_padded[] = {-1, 1, 2, -1, -1, -1}, want_blocked[] = {3, 5, 0, 0, 4, 6, 0, 0};
+    fr_step step = plain_step(FR_STEP_CONCAT, 1, 1, 2);
+    step.n_src = 2;
+    step.src[1] = tensor(2, 1, 2, FR_F32, FR_LAYOUT_NCHW, 0);
+    step.dst.c = 3;
+    CHECK_OK(run_step(&step, NULL, sources, SPAN(joined), 0));
+    CHECK_FLOATS(joined, want_joined);
+    step = plain_step(FR_STEP_PAD, 1, 1, 2);
+    step.win.pad_left = step.win.pad_bottom = 1;
+    step.pad_value = -1;
+    step.dst = tensor(1, 2, 3, FR_F32, FR_LAYOUT_NCHW, 0);
+    CHECK_OK(run_step(&step, NULL, &SPAN(a), SPAN(padded), 0));
+    CHECK_FLOATS(padded, want_padded);
+    step = plain_step(FR_STEP_REORDER, 2, 1, 2); /* channel padding of the block becomes zeros */
+    step.dst.layout = FR_LAYOUT_NCHW4C;
+    memset(blocked, 0xff, sizeof blocked);
+    CHECK_OK(run_step(&step, NULL, &SPAN(b), SPAN(blocked), 0));
+    CHECK_FLOATS(blocked, want_blocked);
+}
+
+TEST(halves_round_to_even) { /* 1 + 2^-8 and 1 + 3 * 2^-8 lie between two bf16; 1 + 2^-11 and 1 + 3 * 2^-11 between two f16 */
+    float src[] = {1 + 0x1p-8f, 1 + 0x3p-8f, 1 + 0x1p-11f, 1 + 0x3p-11f};
+    uint16_t dst[4];
+    fr_step step = plain_step(FR_STEP_REORDER, 4, 1, 1);
+    step.dst.dtype = FR_BF16;
+    CHECK_OK(run_step(&step, NULL, &SPAN(src), SPAN(dst), 0));
+    CHECK_INT(dst[0], 0x3f80);
+    CHECK_INT(dst[1], 0x3f82);
+    step.dst.dtype = FR_F16;
+    CHECK_OK(run_step(&step, NULL, &SPAN(src), SPAN(dst), 0));
+    CHECK_INT(dst[2], 0x3c00);
+    CHECK_INT(dst[3], 0x3c02);
+}
+
+TEST(ingest_folds_and_fills) { /* two images of two channels in one input, the second of three missing half */
+    uint8_t src[] = {10, 1, 20, 2, 30, 3, 40, 4, 50, 5, 60, 6}; /* HWC, 1x2 maps */
+    float dst[16], mean[] = {10, 0}, scale[] = {0.5f, 2};
+    const float want[] = {0, 5, 2, 4, 10, 15, 6, 8, 20, 25, 10, 12, 0, 0, 0, 0};
+    fr_step step = plain_step(FR_STEP_INGEST, 2, 1, 2);
+    fr_weights weights = {.mean = mean, .scale = scale};
+    step.n = 2;
+    step.images = step.image_c = 2;
+    step.src[0] = tensor(2, 1, 2, FR_U8, FR_LAYOUT_USER_HWC, 0);
+    step.dst.c = 4;
+    CHECK_OK(run_step(&step, &weights, &SPAN(src), SPAN(dst), 3));
+    CHECK_FLOATS(dst, want);
+}
+
+TEST(emit_unfolds_what_exists) {
+    float src[] = {1, 2, 3, 4, 5, 6, 7, 8}, dst[8];
+    const float want[] = {1, 2, 3, 4, 5, 6, -9, -9};
+    fr_step step = plain_step(FR_STEP_EMIT, 4, 1, 1);
+    step.n = step.images = 2;
+    step.dst.c = 2;
+    for (int i = 0; i < 8; i++)
+        dst[i] = -9;
+    CHECK_OK(run_step(&step, NULL, &SPAN(src), SPAN(dst), 3));
+    CHECK_FLOATS(dst, want);
+    step.softmax = 1;
+    CHECK_OK(run_step(&step, NULL, &SPAN(src), SPAN(dst), 3));
+    CHECK_NEAR(dst[0] + dst[1], 1, 1e-6);
+    CHECK_NEAR(dst[5], 1 / (1 + exp(-1)), 1e-6);
+    CHECK_NEAR(dst[6], -9, 0);
+}
+
+/* ---- chains, errors, memory ------------------------------------------------------------------------------------------ */
+
+static void fill(float *to, size_t count, uint64_t seed) {
+    fr_random random = {seed};
+    for (size_t i = 0; i < count; i++)
+        to[i] = (float)(2 * fr_random_uniform(&random) - 1);
+}
+
+TEST(chain_is_its_steps_in_turn) {
+    enum { N = 3 };
+    float src[N * 2 * 36], between[N * 5 * 36], apart[N * 3 * 16], chained[N * 3 * 16], w0[5 * 2 * 9], w1[3 * 5 * 9], b1[3];
+    fr_step sub[2] = {conv_step(2, 6, 6, 5, window(3, 1, 1)), conv_step(5, 6, 6, 3, window(3, 1, 0))}, chain = plain_step(FR_STEP_CHAIN, 2, 6, 6);
+    fr_weights weights[2] = {{.weight = w0}, {.weight = w1, .bias = b1}}, whole = {.sub = weights};
+    fill(src, sizeof src / sizeof src[0], 1);
+    fill(w0, sizeof w0 / sizeof w0[0], 2);
+    fill(w1, sizeof w1 / sizeof w1[0], 3);
+    fill(b1, 3, 4);
+    sub[0].act = FR_ACT_RELU;
+    sub[1].has_bias = 1;
+    sub[0].n = sub[1].n = chain.n = N;
+    chain.sub = sub;
+    chain.n_sub = 2;
+    chain.dst = sub[1].dst;
+    CHECK_OK(run_step(&sub[0], &weights[0], &SPAN(src), SPAN(between), 0));
+    CHECK_OK(run_step(&sub[1], &weights[1], &SPAN(between), SPAN(apart), 0));
+    CHECK_OK(run_step(&chain, &whole, &SPAN(src), SPAN(chained), 0));
+    CHECK(memcmp(apart, chained, sizeof apart) == 0);
+    sub[1].src[0].c = 4;
+    CHECK(run_step(&chain, &whole, &SPAN(src), SPAN(chained), 0) == FR_UNSUPPORTED);
+}
+
+TEST(launch_names_what_does_not_fit) {
+    float src[4] = {0}, dst[4];
+    fr_step step = plain_step(FR_STEP_UNARY, 4, 1, 1);
+    CHECK(run_step(&step, NULL, &SPAN(src), (span){dst, 12}, 0) == FR_INVALID);
+    CHECK_HAS(fr_error_sentence(), "destination: 16 bytes at 0 lie past the buffer's end (12 bytes)");
+    CHECK(run_step(&step, NULL, &(span){src, 15}, SPAN(dst), 0) == FR_INVALID);
+    CHECK_HAS(fr_error_sentence(), "source");
+    step = plain_step(FR_STEP_EMIT, 4, 1, 1);
+    step.images = 2;
+    CHECK(run_step(&step, NULL, &SPAN(src), SPAN(dst), 3) == FR_INVALID);
+    CHECK_HAS(fr_error_sentence(), "3 images are valid of at most 2");
+    step = conv_step(1, 2, 2, 1, window(1, 1, 0));
+    CHECK(run_step(&step, NULL, &SPAN(src), SPAN(dst), 0) == FR_INVALID);
+    CHECK_HAS(fr_error_sentence(), "weights");
+}
+
+TEST(every_failing_allocation_is_survived) {
+    float src[2 * 9], dst[2 * 9], w[2 * 2 * 9], b[2];
+    fr_step sub[2] = {conv_step(2, 3, 3, 2, window(3, 1, 1)), conv_step(2, 3, 3, 2, window(3, 1, 1))}, chain = plain_step(FR_STEP_CHAIN, 2, 3, 3);
+    fr_weights weights[2] = {{.weight = w, .bias = b}, {.weight = w, .bias = b}}, whole = {.sub = weights};
+    fr_memory_use before, after;
+    fill(src, 18, 1);
+    fill(w, 36, 2);
+    fill(b, 2, 3);
+    sub[0].has_bias = sub[1].has_bias = 1;
+    chain.sub = sub;
+    chain.n_sub = 2;
+    CHECK_OK(run_step(&chain, &whole, &SPAN(src), SPAN(dst), 0));
+    uint64_t blocks = fr_alloc_read().live_blocks, nth = 1;
+    CHECK_OK(ref->memory_use(device, &before));
+    for (;; nth++) {
+        fr_alloc_fail_at(nth);
+        fr_status status = run_step(&chain, &whole, &SPAN(src), SPAN(dst), 0);
+        fr_alloc_fail_at(0);
+        CHECK_INT(fr_alloc_read().live_blocks, blocks);
+        if (status == FR_OK)
+            break;
+        CHECK_INT(status, FR_NO_MEMORY);
+        CHECK_HAS(fr_error_sentence(), "out of memory");
+        CHECK(nth < 100);
+    }
+    CHECK(nth > 8);
+    CHECK_OK(ref->memory_use(device, &after));
+    CHECK(memcmp(before.live, after.live, sizeof before.live) == 0);
+}
+
+/* ---- against the graph's own evaluation --------------------------------------------------------------------------------- */
+
+enum { MOST = 4096 };
+
+typedef struct peer { fr_graph *graph; float src[MOST], weight[MOST], bias[64], dst[MOST]; } peer;
+
+/* A graph of one node on an input of 2 x c x h x w. */
+static fr_status peer_run(peer *p, const fr_step *step, fr_op op, const fr_attrs *attrs, const fr_shape *weight_shape) {
+    fr_shape in_shape = {4, {2, step->src[0].c, step->src[0].h, step->src[0].w}}, bias_shape = {1, {step->dst.c}};
+    int32_t inputs[3], output, node, n_inputs = 1;
+    FR_TRY(fr_graph_new("peer", "peer", &p->graph));
+    FR_TRY(fr_graph_add_input(p->graph, "x", FR_F32, &in_shape, &inputs[0]));
+    if (weight_shape) {
+        FR_TRY(fr_graph_add_const(p->graph, "w", FR_F32, weight_shape, p->weight, FR_INIT_NONE, &inputs[1]));
+        FR_TRY(fr_graph_add_const(p->graph, "b", FR_F32, &bias_shape, p->bias, FR_INIT_NONE, &inputs[2]));
+        n_inputs = 3;
+    }
+    FR_TRY(fr_graph_add_value(p->graph, "y", &output));
+    FR_TRY(fr_graph_add_node(p->graph, op, "node", attrs, inputs, n_inputs, &output, 1, &node));
+    FR_TRY(fr_graph_add_output(p->graph, output));
+    static double numbers[MOST];
+    size_t count = fr_shape_elements(&in_shape);
+    for (size_t i = 0; i < count; i++)
+        numbers[i] = (double)p->src[i];
+    fr_dense in = {in_shape, numbers}, out = {.data = NULL};
+    FR_TRY(fr_graph_eval(p->graph, &in, &out));
+    size_t outs = fr_shape_elements(&out.shape);
+    fr_status status = FR_OK;
+    if (outs != 2 * (size_t)step->dst.c * (size_t)step->dst.h * (size_t)step->dst.w)
+        status = fr_fail(FR_INVALID, "the graph's answer has %zu numbers", outs);
+    for (size_t i = 0; status == FR_OK && i < outs; i++)
+        if (!(fabs(out.data[i] - (double)p->dst[i]) <= 1e-5))
+            status = fr_fail(FR_INVALID, "number %zu: graph %.9g, reference %.9g", i, out.data[i], (double)p->dst[i]);
+    fr_free(out.data);
+    return status;
+}
+
+static fr_status compare(fr_step *step, fr_op op, const fr_attrs *attrs, const fr_shape *weight_shape) {
+    static peer p;
+    memset(&p, 0, sizeof p);
+    step->n = 2;
+    fill(p.src, MOST, 5);
+    fill(p.weight, MOST, 6);
+    fill(p.bias, 64, 7);
+    fr_weights weights = {.weight = p.weight, .bias = p.bias};
+    fr_status status = run_step(step, &weights, &SPAN(p.src), SPAN(p.dst), 0);
+    if (status == FR_OK)
+        status = peer_run(&p, step, op, attrs, weight_shape);
+    fr_graph_free(p.graph);
+    return status;
+}
+
+static void set_window(fr_attrs *attrs, const fr_window *win) {
+    attrs->kernel[0] = win->kh, attrs->kernel[1] = win->kw;
+    attrs->stride[0] = win->sh, attrs->stride[1] = win->sw;
+    attrs->dilation[0] = win->dh, attrs->dilation[1] = win->dw;
+    attrs->pad[0] = win->pad_top, attrs->pad[1] = win->pad_left, attrs->pad[2] = win->pad_bottom, attrs->pad[3] = win->pad_right;
+}
+
+TEST(convs_agree_with_the_graph) {
+    static const struct { int32_t c, h, w, c_out, groups; fr_window win; } shapes[] = {
+        {3, 7, 9, 4, 1, {3, 3, 1, 1, 1, 1, 1, 1, 1, 1}},
+        {4, 8, 7, 6, 2, {3, 2, 2, 1, 1, 1, 0, 1, 2, 0}},
+        {6, 9, 9, 6, 6, {3, 3, 2, 2, 2, 2, 2, 1, 2, 3}},
+        {2, 5, 5, 3, 1, {1, 1, 3, 2, 1, 1, 0, 0, 0, 0}},
+        {5, 1, 1, 7, 1, {3, 3, 1, 1, 1, 1, 1, 1, 1, 1}},
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        fr_step step = conv_step(shapes[i].c, shapes[i].h, shapes[i].w, shapes[i].c_out, shapes[i].win);
+        fr_attrs attrs = fr_attrs_default(FR_OP_CONV);
+        fr_shape weight = {4, {shapes[i].c_out, shapes[i].c / shapes[i].groups, shapes[i].win.kh, shapes[i].win.kw}};
+        step.groups = attrs.group = shapes[i].groups;
+        step.has_bias = 1;
+        set_window(&attrs, &shapes[i].win);
+        CHECK_OK(compare(&step, FR_OP_CONV, &attrs, &weight));
+    }
+}
+
+TEST(pools_agree_with_the_graph) {
+    static const struct { int32_t h, w; fr_window win; int32_t out_h, out_w; bool ceil_mode; } shapes[] = {
+        {8, 9, {3, 3, 2, 2, 1, 1, 0, 0, 0, 0}, 3, 4, false},
+        {8, 9, {3, 2, 2, 2, 1, 1, 1, 0, 0, 1}, 4, 5, false},
+        {8, 10, {3, 3, 2, 2, 1, 1, 0, 0, 0, 0}, 4, 5, true},
+        {7, 9, {3, 3, 3, 3, 1, 1, 1, 1, 1, 1}, 3, 4, true},
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        for (uint8_t kind = FR_POOL_MAX; kind <= FR_POOL_AVG_INCLUDE_PAD; kind++) {
+            fr_step step = plain_step(FR_STEP_POOL, 3, shapes[i].h, shapes[i].w);
+            fr_op op = kind == FR_POOL_MAX ? FR_OP_MAXPOOL : FR_OP_AVGPOOL;
+            fr_attrs attrs = fr_attrs_default(op);
+            step.pool = kind;
+            step.pool_win = shapes[i].win;
+            step.dst.h = shapes[i].out_h;
+            step.dst.w = shapes[i].out_w;
+            set_window(&attrs, &shapes[i].win);
+            attrs.ceil_mode = shapes[i].ceil_mode;
+            attrs.count_include_pad = kind == FR_POOL_AVG_INCLUDE_PAD;
+            CHECK_OK(compare(&step, op, &attrs, NULL));
+        }
+}
+
+TEST(channelwise_steps_agree_with_the_graph) {
+    fr_step step = plain_step(FR_STEP_LRN, 7, 3, 4);
+    fr_attrs attrs = fr_attrs_default(FR_OP_LRN);
+    for (int32_t size = 1; size <= 5; size++) {
+        step.lrn_size = attrs.size = size;
+        step.lrn_alpha = attrs.alpha = 0.7f;
+        step.lrn_beta = attrs.beta = 0.75f;
+        step.lrn_k = attrs.bias = 1.5f;
+        CHECK_OK(compare(&step, FR_OP_LRN, &attrs, NULL));
+    }
+    step = plain_step(FR_STEP_SOFTMAX, 7, 3, 4);
+    attrs = fr_attrs_default(FR_OP_SOFTMAX);
+    attrs.axis = 1;
+    attrs.opset = 13;
+    CHECK_OK(compare(&step, FR_OP_SOFTMAX, &attrs, NULL));
+    step = plain_step(FR_STEP_POOL, 5, 4, 6);
+    step.pool = FR_POOL_AVG;
+    step.pool_win = (fr_window){4, 6, 1, 1, 1, 1, 0, 0, 0, 0};
+    step.dst.h = step.dst.w = 1;
+    attrs = fr_attrs_default(FR_OP_GLOBALAVGPOOL);
+    CHECK_OK(compare(&step, FR_OP_GLOBALAVGPOOL, &attrs, NULL));
+}
+
+TEST(activations_agree_with_the_graph) {
+    static const struct { uint8_t act; fr_op op; float a, b; } acts[] = {
+        {FR_ACT_RELU, FR_OP_RELU, 0, 0}, {FR_ACT_LEAKY, FR_OP_LEAKYRELU, 0.3f, 0}, {FR_ACT_SIGMOID, FR_OP_SIGMOID, 0, 0},
+        {FR_ACT_HARDSIGMOID, FR_OP_HARDSIGMOID, 0.2f, 0.5f}, {FR_ACT_HARDSWISH, FR_OP_HARDSWISH, 0, 0}, {FR_ACT_TANH, FR_OP_TANH, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
+        fr_step step = plain_step(FR_STEP_UNARY, 3, 5, 4);
+        fr_attrs attrs = fr_attrs_default(acts[i].op);
+        step.act = acts[i].act;
+        step.act_a = attrs.alpha = acts[i].a;
+        step.act_b = attrs.beta = acts[i].b;
+        CHECK_OK(compare(&step, acts[i].op, &attrs, NULL));
+    }
+}
+
+CHECK_MAIN
