@@ -15,7 +15,9 @@ void fr_plan_free(fr_plan *plan) {
     memset(plan, 0, sizeof *plan);
 }
 
-static bool is_user(const fr_steps *steps, int32_t slot) { return steps->slots[slot].value < 0; }
+static bool is_user(const fr_steps *steps, int32_t slot) {
+    return steps->slots[slot].value < 0;
+}
 
 static int32_t add_tensor(fr_plan *plan, const fr_tensor *t, uint16_t layout, int32_t slot, int32_t op) {
     fr_plan_tensor *made = &plan->tensors[plan->n_tensors];
@@ -117,7 +119,8 @@ static fr_status size_tensors(fr_plan *plan, int32_t block) {
                 plan->tensors[plan->ops[o].src[s]].last_op = o;
     for (int32_t i = 0; i < plan->n_tensors; i++) {
         fr_plan_tensor *t = &plan->tensors[i];
-        const fr_plan_segment *made = &plan->segments[plan->ops[t->first_op].segment], *read = &plan->segments[plan->ops[t->last_op].segment];
+        const fr_plan_segment *made = &plan->segments[plan->ops[t->first_op].segment],
+                              *read = &plan->segments[plan->ops[t->last_op].segment];
         t->boundary = made != read;
         t->inputs = t->boundary ? block : made->group;
         if (made != read) {
@@ -168,7 +171,8 @@ void fr_plan_describe(const fr_plan *plan, const fr_steps *steps, char *out, siz
             }
         if (!first)
             continue;
-        int wrote = snprintf(out + used, bytes - used, "%s%s%s%s by %d", used ? ", " : "", first, first == last ? "" : "..", first == last ? "" : last, seg->group);
+        int wrote = snprintf(out + used, bytes - used, "%s%s%s%s by %d", used ? ", " : "", first,
+                             first == last ? "" : "..", first == last ? "" : last, seg->group);
         used += wrote > 0 ? (size_t)wrote : 0;
     }
 }

@@ -24,7 +24,8 @@ fr_status fr_lower_slot(fr_lower *l, const fr_slot *slot, int32_t *out_slot) {
     return FR_OK;
 }
 
-fr_status fr_lower_item(fr_lower *l, fr_step_kind kind, const char *name, const int32_t *src, int32_t n_src, int32_t dst, fr_step_item **out_item) {
+fr_status fr_lower_item(fr_lower *l, fr_step_kind kind, const char *name, const int32_t *src, int32_t n_src,
+                        int32_t dst, fr_step_item **out_item) {
     fr_steps *steps = l->steps;
     *out_item = NULL;
     if (steps->n_items == l->cap_items) {
@@ -69,7 +70,7 @@ void fr_lower_fault(fr_lower *l, const fr_node *node, const char *fmt, ...) {
 bool fr_lower_dims(const fr_graph *graph, int32_t value, int32_t *c, int32_t *h, int32_t *w) {
     const fr_shape *shape = &graph->values[value].shape;
     *c = *h = *w = 1; /* rank 1: one number an input */
-    if (shape->rank != 1 && shape->rank != 2 && shape->rank != 4)
+    if ((shape->rank != 1 && shape->rank != 2 && shape->rank != 4) || shape->dim[0] != graph->batch)
         return false;
     for (int32_t i = 1; i < shape->rank; i++)
         if (shape->dim[i] < 1 || shape->dim[i] > INT32_MAX)
@@ -95,7 +96,8 @@ fr_status fr_lower_result(fr_lower *l, int32_t value, int32_t *out_slot) {
     fr_slot slot = {.dtype = float_dtype(l), .value = value, .producer = -1};
     *out_slot = -1;
     if (!fr_lower_dims(l->graph, value, &slot.c, &slot.h, &slot.w))
-        return fr_fail(FR_UNSUPPORTED, "value '%s' is neither maps (N,C,H,W) nor rows (N,C)", l->graph->values[value].name);
+        return fr_fail(FR_UNSUPPORTED, "value '%s' is neither maps (N,C,H,W) nor rows (N,C)",
+                       l->graph->values[value].name);
     FR_TRY(fr_lower_slot(l, &slot, out_slot));
     l->slot_of[value] = *out_slot;
     return FR_OK;
@@ -107,7 +109,8 @@ fr_status fr_lower_flat(fr_lower *l, int32_t value, int32_t *out_slot) {
     if (at < 0)
         return fr_fail(FR_INTERNAL, "value '%s' is read before it is made", l->graph->values[value].name);
     if (!fr_lower_dims(l->graph, value, &c, &h, &w))
-        return fr_fail(FR_UNSUPPORTED, "value '%s' is neither maps (N,C,H,W) nor rows (N,C)", l->graph->values[value].name);
+        return fr_fail(FR_UNSUPPORTED, "value '%s' is neither maps (N,C,H,W) nor rows (N,C)",
+                       l->graph->values[value].name);
     fr_slot *held = &l->steps->slots[at];
     if (held->c == c && held->h == h && held->w == w)
         return FR_OK;
@@ -129,7 +132,10 @@ bool fr_lower_act(const fr_node *node, fr_step *step) {
         step->act_a = node->attrs.lo;
         step->act_b = node->attrs.hi;
         return true;
-    case FR_OP_LEAKYRELU: step->act = FR_ACT_LEAKY; step->act_a = node->attrs.alpha; return true;
+    case FR_OP_LEAKYRELU:
+        step->act = FR_ACT_LEAKY;
+        step->act_a = node->attrs.alpha;
+        return true;
     case FR_OP_SIGMOID: step->act = FR_ACT_SIGMOID; return true;
     case FR_OP_HARDSIGMOID:
         step->act = FR_ACT_HARDSIGMOID;
@@ -144,8 +150,16 @@ bool fr_lower_act(const fr_node *node, fr_step *step) {
 
 bool fr_lower_pool(const fr_graph *graph, const fr_node *node, fr_pool_kind *out_kind, fr_window *out_window) {
     const fr_attrs *a = &node->attrs;
-    fr_window k = {.kh = a->kernel[0], .kw = a->kernel[1], .sh = a->stride[0], .sw = a->stride[1], .dh = a->dilation[0], .dw = a->dilation[1],
-                   .pad_top = a->pad[0], .pad_left = a->pad[1], .pad_bottom = a->pad[2], .pad_right = a->pad[3]};
+    fr_window k = {.kh = a->kernel[0],
+                   .kw = a->kernel[1],
+                   .sh = a->stride[0],
+                   .sw = a->stride[1],
+                   .dh = a->dilation[0],
+                   .dw = a->dilation[1],
+                   .pad_top = a->pad[0],
+                   .pad_left = a->pad[1],
+                   .pad_bottom = a->pad[2],
+                   .pad_right = a->pad[3]};
     switch (node->op) {
     case FR_OP_MAXPOOL: *out_kind = FR_POOL_MAX; break;
     case FR_OP_AVGPOOL: *out_kind = a->count_include_pad ? FR_POOL_AVG_INCLUDE_PAD : FR_POOL_AVG; break;
@@ -189,7 +203,8 @@ static fr_status lower_input(fr_lower *l) {
     if (!fr_lower_dims(g, value, &c, &h, &w))
         return fr_fail(FR_UNSUPPORTED, "input '%s' is neither images (N,C,H,W) nor rows (N,C)", g->values[value].name);
     if (c % fold != 0)
-        return fr_fail(FR_UNSUPPORTED, "input '%s' has %d channels, which %d images can't share", g->values[value].name, c, fold);
+        return fr_fail(FR_UNSUPPORTED, "input '%s' has %d channels, which %d images can't share", g->values[value].name,
+                       c, fold);
     fr_slot image = {.c = c / fold, .h = h, .w = w, .dtype = l->how->input_dtype, .value = -1, .producer = -1};
     FR_TRY(fr_lower_slot(l, &image, &user));
     FR_TRY(fr_lower_result(l, value, &dst));
@@ -217,7 +232,13 @@ static fr_status lower_output(fr_lower *l) {
     fr_step_item *item;
     if (held.h * held.w > 1) {
         l->steps->slots[at].must_be_nchw = true;
-        fr_slot flat = {.c = (int32_t)numbers, .h = 1, .w = 1, .dtype = FR_F32, .value = value, .producer = -1, .must_be_nchw = true};
+        fr_slot flat = {.c = (int32_t)numbers,
+                        .h = 1,
+                        .w = 1,
+                        .dtype = FR_F32,
+                        .value = value,
+                        .producer = -1,
+                        .must_be_nchw = true};
         int32_t src = at;
         FR_TRY(fr_lower_slot(l, &flat, &at));
         FR_TRY(fr_lower_item(l, FR_STEP_REORDER, "flatten", &src, 1, at, &item));
@@ -226,7 +247,8 @@ static fr_status lower_output(fr_lower *l) {
     }
     int32_t fold = l->steps->fold;
     if (numbers % fold != 0)
-        return fr_fail(FR_UNSUPPORTED, "output '%s' has %lld numbers, which %d images can't share", g->values[value].name, (long long)numbers, fold);
+        return fr_fail(FR_UNSUPPORTED, "output '%s' has %lld numbers, which %d images can't share",
+                       g->values[value].name, (long long)numbers, fold);
     l->steps->classes = (int32_t)(numbers / fold);
     fr_slot rows = {.c = (int32_t)numbers, .h = 1, .w = 1, .dtype = FR_F32, .value = -1, .producer = -1};
     FR_TRY(fr_lower_slot(l, &rows, &user));
@@ -275,7 +297,8 @@ static fr_status lower_nodes(fr_lower *l) {
             FR_TRY(fr_lower_plain(l, n));
     }
     if (l->n_faults)
-        return fr_fail(FR_UNSUPPORTED, "%d node%s can't run: %s", l->n_faults, l->n_faults > 1 ? "s" : "", l->faults.data ? l->faults.data : "?");
+        return fr_fail(FR_UNSUPPORTED, "%d node%s can't run: %s", l->n_faults, l->n_faults > 1 ? "s" : "",
+                       l->faults.data ? l->faults.data : "?");
     return FR_OK;
 }
 
@@ -284,7 +307,9 @@ fr_status fr_steps_lower(const fr_graph *graph, const fr_lowering *lowering, fr_
     fr_lower l = {.graph = graph, .how = lowering, .steps = out_steps};
     memset(out_steps, 0, sizeof *out_steps);
     if (graph->n_inputs != 1 || graph->n_outputs != 1)
-        return fr_fail(FR_UNSUPPORTED, "model '%s' has %d inputs and %d outputs; a session runs models with one of each", graph->name, graph->n_inputs, graph->n_outputs);
+        return fr_fail(FR_UNSUPPORTED,
+                       "model '%s' has %d inputs and %d outputs; a session runs models with one of each", graph->name,
+                       graph->n_inputs, graph->n_outputs);
     out_steps->fold = graph->meta.fold > 1 ? graph->meta.fold : 1;
     size_t values = (size_t)graph->n_values + 1;
     l.slot_of = fr_alloc_array(values, sizeof *l.slot_of);

@@ -48,6 +48,16 @@ static fr_status lower_concat(fr_lower *l, const fr_node *node) {
     return fr_lower_item(l, FR_STEP_CONCAT, node->name, src, node->n_inputs, dst, &item);
 }
 
+/* The same numbers in the same order: copied only if something must see the new shape. */
+static fr_status lower_alias(fr_lower *l, const fr_node *node) {
+    int32_t c, h, w;
+    if (!fr_lower_dims(l->graph, node->outputs[0], &c, &h, &w))
+        fr_lower_fault(l, node, "its result is neither maps (N,C,H,W) nor rows (N,C)");
+    else
+        l->slot_of[node->outputs[0]] = l->slot_of[node->inputs[0]];
+    return FR_OK;
+}
+
 static bool along_channels(const fr_lower *l, const fr_node *node) {
     int32_t rank = l->graph->values[node->inputs[0]].shape.rank, axis = node->attrs.axis;
     if (axis < 0)
@@ -67,8 +77,16 @@ static bool only_maps_padded(const fr_node *node, fr_window *out) {
     for (int i = 0; i < 8; i++)
         if (a->pads[i] < 0 || a->pads[i] > INT32_MAX || ((i % 4) < 2 && a->pads[i] != 0))
             return false;
-    *out = (fr_window){.kh = 1, .kw = 1, .sh = 1, .sw = 1, .dh = 1, .dw = 1, .pad_top = (int32_t)a->pads[2], .pad_left = (int32_t)a->pads[3],
-                       .pad_bottom = (int32_t)a->pads[6], .pad_right = (int32_t)a->pads[7]};
+    *out = (fr_window){.kh = 1,
+                       .kw = 1,
+                       .sh = 1,
+                       .sw = 1,
+                       .dh = 1,
+                       .dw = 1,
+                       .pad_top = (int32_t)a->pads[2],
+                       .pad_left = (int32_t)a->pads[3],
+                       .pad_bottom = (int32_t)a->pads[6],
+                       .pad_right = (int32_t)a->pads[7]};
     return true;
 }
 
@@ -128,8 +146,9 @@ fr_status fr_lower_plain(fr_lower *l, int32_t index) {
     case FR_OP_FLATTEN:
         if (a->axis != 1)
             break;
-        l->slot_of[node->outputs[0]] = l->slot_of[node->inputs[0]]; /* the same numbers; copied only if something must see them flat */
-        return FR_OK;
+        return lower_alias(l, node);
+    case FR_OP_RESHAPE:
+    case FR_OP_IDENTITY: return lower_alias(l, node);
     case FR_OP_LRN:
         made.lrn_size = a->size;
         made.lrn_alpha = a->alpha;

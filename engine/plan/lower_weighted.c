@@ -7,7 +7,8 @@
 
 static const float *weights_of(const fr_graph *g, const fr_node *node, int32_t input, size_t want) {
     int32_t v = input < node->n_inputs ? node->inputs[input] : -1;
-    if (v < 0 || !g->values[v].is_const || g->values[v].dtype != FR_F32 || fr_shape_elements(&g->values[v].shape) != want)
+    if (v < 0 || !g->values[v].is_const || g->values[v].dtype != FR_F32 ||
+        fr_shape_elements(&g->values[v].shape) != want)
         return NULL;
     return g->values[v].data;
 }
@@ -33,7 +34,8 @@ static bool take_residual(fr_lower *l, fr_step_item *item, int32_t *value) {
         return false;
     int32_t other = add->inputs[0] == *value ? add->inputs[1] : add->inputs[0];
     int32_t slot = l->slot_of[other];
-    if (slot < 0 || !fr_shape_equal(&l->graph->values[other].shape, &l->graph->values[*value].shape) || !fr_lower_dims(l->graph, other, &c, &h, &w))
+    if (slot < 0 || !fr_shape_equal(&l->graph->values[other].shape, &l->graph->values[*value].shape) ||
+        !fr_lower_dims(l->graph, other, &c, &h, &w))
         return false;
     const fr_slot *held = &l->steps->slots[slot];
     if (held->c != c || held->h != h || held->w != w)
@@ -81,9 +83,16 @@ static fr_status lower_conv(fr_lower *l, const fr_node *node, fr_step_item *item
     const fr_attrs *a = &node->attrs;
     const fr_shape *w = &g->values[node->inputs[1]].shape;
     const fr_slot *src = &l->steps->slots[item->src[0]];
-    item->step.win = (fr_window){.kh = (int32_t)w->dim[2], .kw = (int32_t)w->dim[3], .sh = a->stride[0], .sw = a->stride[1],
-                                 .dh = a->dilation[0], .dw = a->dilation[1], .pad_top = a->pad[0], .pad_left = a->pad[1],
-                                 .pad_bottom = a->pad[2], .pad_right = a->pad[3]};
+    item->step.win = (fr_window){.kh = (int32_t)w->dim[2],
+                                 .kw = (int32_t)w->dim[3],
+                                 .sh = a->stride[0],
+                                 .sw = a->stride[1],
+                                 .dh = a->dilation[0],
+                                 .dw = a->dilation[1],
+                                 .pad_top = a->pad[0],
+                                 .pad_left = a->pad[1],
+                                 .pad_bottom = a->pad[2],
+                                 .pad_right = a->pad[3]};
     item->step.groups = a->group;
     item->weights.weight = weights_of(g, node, 1, fr_shape_elements(w));
     item->weights.bias = weights_of(g, node, 2, (size_t)w->dim[0]);
@@ -112,7 +121,8 @@ static bool sane(fr_lower *l, const fr_node *node) {
         fr_lower_fault(l, node, "its weights are not a constant of rank %d", rank);
         return false;
     }
-    if (b >= 0 && (!g->values[b].is_const || fr_shape_elements(&g->values[b].shape) != (size_t)g->values[w].shape.dim[0])) {
+    if (b >= 0 &&
+        (!g->values[b].is_const || fr_shape_elements(&g->values[b].shape) != (size_t)g->values[w].shape.dim[0])) {
         fr_lower_fault(l, node, "its bias is not a constant of one number an output");
         return false;
     }

@@ -10,7 +10,10 @@ static bool alive_together(const fr_plan_tensor *a, const fr_plan_tensor *b) {
     return a->pinned || b->pinned || (a->first_op <= b->last_op && b->first_op <= a->last_op);
 }
 
-typedef struct placed { const fr_plan_tensor *tensor; int32_t index; } placed;
+typedef struct placed {
+    const fr_plan_tensor *tensor;
+    int32_t index;
+} placed;
 
 static int by_bytes(const void *a, const void *b) {
     const placed *x = a, *y = b;

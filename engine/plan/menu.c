@@ -22,7 +22,8 @@ bool fr_layout_same(const fr_tensor *t, uint16_t a, uint16_t b) {
     if (t->h == 1 && t->w == 1) /* channels in order, whatever the blocks */
         return true;
     /* one block of channels is NHWC; one channel is NCHW */
-    bool a_dense = a == FR_LAYOUT_NHWC || fr_layout_block(a) > 1, b_dense = b == FR_LAYOUT_NHWC || fr_layout_block(b) > 1;
+    bool a_dense = a == FR_LAYOUT_NHWC || fr_layout_block(a) > 1,
+         b_dense = b == FR_LAYOUT_NHWC || fr_layout_block(b) > 1;
     if (t->c == 1 && wide == 1)
         return true;
     return a_dense && b_dense && t->c <= wide && (fr_layout_block(a) == 1 || fr_layout_block(b) == 1) && t->c == wide;
@@ -59,7 +60,8 @@ static double change_cost(const fr_steps *steps, const fr_menu *menu, const int3
 }
 
 /* What item's pick costs, with the changes on both its sides. */
-static double local_cost(const fr_steps *steps, const fr_menu *menu, const int32_t *picks, int32_t item, int32_t group_index) {
+static double local_cost(const fr_steps *steps, const fr_menu *menu, const int32_t *picks, int32_t item,
+                         int32_t group_index) {
     double cost = fr_menu_cost(menu, item, picks[item], group_index);
     for (int32_t s = 0; s < steps->items[item].step.n_src; s++)
         cost += change_cost(steps, menu, picks, item, s);
@@ -81,7 +83,8 @@ static double total_cost(const fr_steps *steps, const fr_menu *menu, const int32
 }
 
 /* A start that keeps to one layout where it can: local moves alone can't leave a layout that all neighbours share. */
-static void start_with(const fr_steps *steps, const fr_menu *menu, uint16_t layout, int32_t group_index, int32_t *picks) {
+static void start_with(const fr_steps *steps, const fr_menu *menu, uint16_t layout, int32_t group_index,
+                       int32_t *picks) {
     for (int32_t i = 0; i < steps->n_items; i++) {
         double best = DBL_MAX;
         picks[i] = 0;
@@ -90,7 +93,8 @@ static void start_with(const fr_steps *steps, const fr_menu *menu, uint16_t layo
             double cost = fr_menu_cost(menu, i, e, group_index);
             if (layout != FR_LAYOUT_ANY && !fr_layout_same(&steps->items[i].step.dst, c->dst_layout, layout))
                 cost = cost * 8 + 1e6;
-            if (layout != FR_LAYOUT_ANY && steps->items[i].step.n_src > 0 && !fr_layout_same(&steps->items[i].step.src[0], c->src_layout[0], layout))
+            if (layout != FR_LAYOUT_ANY && steps->items[i].step.n_src > 0 &&
+                !fr_layout_same(&steps->items[i].step.src[0], c->src_layout[0], layout))
                 cost = cost * 2;
             if (cost < best) {
                 best = cost;
@@ -101,7 +105,8 @@ static void start_with(const fr_steps *steps, const fr_menu *menu, uint16_t layo
 }
 
 double fr_choose_candidates(const fr_steps *steps, const fr_menu *menu, int32_t group_index, int32_t *picks) {
-    static const uint16_t starts[] = {FR_LAYOUT_ANY, FR_LAYOUT_NCHW16C, FR_LAYOUT_NCHW8C, FR_LAYOUT_NHWC, FR_LAYOUT_NCHW, FR_LAYOUT_NCHW4C, FR_LAYOUT_NCHW32C};
+    static const uint16_t starts[] = {FR_LAYOUT_ANY,  FR_LAYOUT_NCHW16C, FR_LAYOUT_NCHW8C, FR_LAYOUT_NHWC,
+                                      FR_LAYOUT_NCHW, FR_LAYOUT_NCHW4C,  FR_LAYOUT_NCHW32C};
     const size_t n_starts = sizeof starts / sizeof starts[0];
     double best = DBL_MAX;
     uint16_t best_start = FR_LAYOUT_ANY;

@@ -20,13 +20,16 @@ typedef struct fr_menu_entry {
     double ns[FR_MAX_GROUPS]; /* one launch at groups[i] inputs; 0 = not measured */
 } fr_menu_entry;
 
-typedef struct fr_menu_item { fr_menu_entry *entries; int32_t n_entries; } fr_menu_item;
+typedef struct fr_menu_item {
+    fr_menu_entry *entries;
+    int32_t n_entries;
+} fr_menu_item;
 
 typedef struct fr_menu {
     fr_menu_item *items; /* one for each of the steps' */
     int32_t n_items;
     int32_t groups[FR_MAX_GROUPS], n_groups; /* ascending */
-    double copy_ns_per_byte; /* a layout change, or a tensor that leaves the cache between segments */
+    double copy_ns_per_byte;                 /* a layout change, or a tensor that leaves the cache between segments */
 } fr_menu;
 
 void fr_menu_free(fr_menu *menu);
@@ -46,23 +49,25 @@ double fr_choose_groups(const fr_steps *steps, const fr_menu *menu, const int32_
 typedef struct fr_plan_tensor {
     fr_tensor t;
     int32_t slot;
-    int32_t inputs;     /* it is sized for: a group or the block */
-    bool boundary;      /* crosses a segment's border */
-    bool pinned;        /* its place is nobody else's: what INGEST made stays for a resident run */
+    int32_t inputs;            /* it is sized for: a group or the block */
+    bool boundary;             /* crosses a segment's border */
+    bool pinned;               /* its place is nobody else's: what INGEST made stays for a resident run */
     int32_t first_op, last_op; /* lives from..to, segments' loops counted in */
     uint64_t bytes, offset;
 } fr_plan_tensor;
 
 typedef struct fr_plan_op {
-    fr_step step;             /* layouts fixed, n = the segment's group */
-    fr_candidate candidate;   /* empty name: a REORDER whose candidate is still to be asked for */
-    int32_t item;             /* of the steps; -1 = a layout change */
-    int32_t src[FR_MAX_SRC];  /* tensors; -1 = the user's images */
-    int32_t dst;              /* -1 = the user's answers */
+    fr_step step;            /* layouts fixed, n = the segment's group */
+    fr_candidate candidate;  /* empty name: a REORDER whose candidate is still to be asked for */
+    int32_t item;            /* of the steps; -1 = a layout change */
+    int32_t src[FR_MAX_SRC]; /* tensors; -1 = the user's images */
+    int32_t dst;             /* -1 = the user's answers */
     int32_t segment;
 } fr_plan_op;
 
-typedef struct fr_plan_segment { int32_t first_op, n_ops, group; } fr_plan_segment;
+typedef struct fr_plan_segment {
+    int32_t first_op, n_ops, group;
+} fr_plan_segment;
 
 typedef struct fr_plan {
     fr_plan_op *ops;
@@ -79,7 +84,7 @@ typedef struct fr_plan_choice {
     const fr_candidate **candidates; /* one an item */
     const int32_t *groups;           /* inputs, one an item; a divisor of block */
     int32_t block;
-    bool no_reuse;                   /* every tensor keeps its own place (calibration) */
+    bool no_reuse; /* every tensor keeps its own place (calibration) */
 } fr_plan_choice;
 
 fr_status fr_plan_build(const fr_steps *steps, const fr_plan_choice *choice, fr_plan *out_plan) FR_MUST_CHECK;

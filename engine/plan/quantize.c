@@ -11,7 +11,9 @@
 #include "base/status.h"
 #include "plan/lower.h"
 
-static bool is_weighted(const fr_step_item *item) { return item->step.kind == FR_STEP_CONV || item->step.kind == FR_STEP_FC; }
+static bool is_weighted(const fr_step_item *item) {
+    return item->step.kind == FR_STEP_CONV || item->step.kind == FR_STEP_FC;
+}
 
 static bool reader_accepts(const fr_step_item *reader, int32_t slot, const bool *narrow, const bool *int8_item) {
     if (is_weighted(reader))
@@ -117,7 +119,8 @@ fr_status fr_lower_quantize(fr_lower *l) {
         goto cleanup;
     }
     for (int32_t s = 0; s < steps->n_slots; s++)
-        narrow[s] = steps->slots[s].value >= 0 && steps->slots[s].producer >= 0 && !steps->slots[s].must_be_nchw && ranges[steps->slots[s].value] > 0;
+        narrow[s] = steps->slots[s].value >= 0 && steps->slots[s].producer >= 0 && !steps->slots[s].must_be_nchw &&
+                    ranges[steps->slots[s].value] > 0;
     choose_items(steps, int8_item);
     settle(steps, narrow, int8_item);
     for (int32_t s = 0; s < steps->n_slots; s++)
@@ -126,7 +129,8 @@ fr_status fr_lower_quantize(fr_lower *l) {
     for (int32_t i = 0; i < steps->n_items; i++) {
         fr_step_item *item = &steps->items[i];
         /* max-pooling picks stored numbers as they are: same scale on both sides */
-        if (item->step.kind == FR_STEP_POOL && item->step.pool == FR_POOL_MAX && narrow[item->dst] && narrow[item->src[0]]) {
+        if (item->step.kind == FR_STEP_POOL && item->step.pool == FR_POOL_MAX && narrow[item->dst] &&
+            narrow[item->src[0]]) {
             steps->slots[item->dst].scale = steps->slots[item->src[0]].scale;
             steps->slots[item->dst].dtype = steps->slots[item->src[0]].dtype;
         }
@@ -135,9 +139,9 @@ fr_status fr_lower_quantize(fr_lower *l) {
         const fr_slot *src = &steps->slots[item->src[0]];
         const fr_node *node = &l->graph->nodes[item->node];
         int32_t outputs = (int32_t)l->graph->values[node->inputs[1]].shape.dim[0];
-        size_t per_output = item->step.kind == FR_STEP_CONV
-            ? (size_t)(src->c / item->step.groups) * (size_t)item->step.win.kh * (size_t)item->step.win.kw
-            : (size_t)src->c * (size_t)src->h * (size_t)src->w;
+        size_t per_output = item->step.kind == FR_STEP_CONV ? (size_t)(src->c / item->step.groups) *
+                                                                  (size_t)item->step.win.kh * (size_t)item->step.win.kw
+                                                            : (size_t)src->c * (size_t)src->h * (size_t)src->w;
         item->step.compute = FR_PRECISION_INT8;
         FR_GO(cleanup, narrow_weights(item, outputs, per_output));
     }

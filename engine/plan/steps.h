@@ -9,15 +9,15 @@
 typedef struct fr_slot {
     int32_t c, h, w;
     fr_dtype dtype;
-    float scale;        /* U8, S8 */
-    int32_t value;      /* graph value it holds (after fusion: the last of the fused nodes'); -1 = user memory */
-    int32_t producer;   /* step, -1 = the user */
-    bool must_be_nchw;  /* something reads it in CHW order in another shape */
+    float scale;       /* U8, S8 */
+    int32_t value;     /* graph value it holds (after fusion: the last of the fused nodes'); -1 = user memory */
+    int32_t producer;  /* step, -1 = the user */
+    bool must_be_nchw; /* something reads it in CHW order in another shape */
 } fr_slot;
 
 typedef struct fr_step_item {
-    fr_step step;       /* layouts ANY, n = 0: set by the plan */
-    char name[64];      /* "conv2+relu+maxpool" */
+    fr_step step;            /* layouts ANY, n = 0: set by the plan */
+    char name[64];           /* "conv2+relu+maxpool" */
     int32_t src[FR_MAX_SRC]; /* slots */
     int32_t dst;
     int32_t node;       /* the graph node it began with, -1 for INGEST and EMIT */
@@ -39,7 +39,7 @@ typedef struct fr_lowering {
     fr_dtype input_dtype; /* FR_U8 or FR_F32 */
     bool input_chw, softmax, exact;
     bool fuse_pool, fuse_act, fuse_residual; /* false: a step for each node (tests: fused equals unfused) */
-    const float *ranges;  /* int8: largest magnitude of each graph value, by id; 0 = keep it float */
+    const float *ranges;                     /* int8: largest magnitude of each graph value, by id; 0 = keep it float */
 } fr_lowering;
 
 /* The graph must be simplified, inferred and materialised, and outlive the steps. FR_UNSUPPORTED lists every node that cannot

@@ -75,7 +75,8 @@ static fr_status seed_images(fr_dtype dtype, int64_t numbers, void **out) {
     return FR_OK;
 }
 
-fr_status fr_calibrate(const fr_target *target, const fr_graph *graph, const fr_lowering *lowering, const fr_images *images, float **out_ranges) {
+fr_status fr_calibrate(const fr_target *target, const fr_graph *graph, const fr_lowering *lowering,
+                       const fr_images *images, float **out_ranges) {
     fr_status status = FR_OK;
     fr_lowering how = *lowering;
     fr_steps steps = {0};
@@ -93,7 +94,8 @@ fr_status fr_calibrate(const fr_target *target, const fr_graph *graph, const fr_
         return fr_no_memory((size_t)graph->n_values * sizeof *ranges, "calibration");
     FR_GO(cleanup, fr_steps_lower(graph, &how, &steps));
     const fr_tensor *in = &steps.items[0].step.src[0];
-    int64_t numbers = (int64_t)in->c * in->h * in->w, image_bytes = numbers * (int64_t)fr_dtype_bytes((fr_dtype)in->dtype);
+    int64_t numbers = (int64_t)in->c * in->h * in->w,
+            image_bytes = numbers * (int64_t)fr_dtype_bytes((fr_dtype)in->dtype);
     int64_t count = images ? images->count : (int64_t)SEEDED_INPUTS * steps.fold, at_once = (int64_t)GROUP * steps.fold;
     if (!images)
         FR_GO(cleanup, seed_images((fr_dtype)in->dtype, count * numbers, &seeded));
@@ -105,7 +107,8 @@ fr_status fr_calibrate(const fr_target *target, const fr_graph *graph, const fr_
     }
     FR_GO(cleanup, open_visible(target, &steps, image_bytes, &executor));
     for (int64_t first = 0; first < count; first += at_once) {
-        FR_GO(cleanup, fr_executor_run(executor, data + first * image_bytes, first + at_once <= count ? at_once : count - first, answers));
+        FR_GO(cleanup, fr_executor_run(executor, data + first * image_bytes,
+                                       first + at_once <= count ? at_once : count - first, answers));
         FR_GO(cleanup, look(executor, &steps, ranges));
     }
 cleanup:

@@ -8,6 +8,7 @@
 
 /* graph: simplified and materialised. lowering: as the session's will be, but its precision and ranges are not read.
  * images NULL: seeded ones. *out_ranges[graph->n_values] by fr_free; 0 where nothing was seen. */
-fr_status fr_calibrate(const fr_target *target, const fr_graph *graph, const fr_lowering *lowering, const fr_images *images, float **out_ranges) FR_MUST_CHECK;
+fr_status fr_calibrate(const fr_target *target, const fr_graph *graph, const fr_lowering *lowering,
+                       const fr_images *images, float **out_ranges) FR_MUST_CHECK;
 
 #endif

@@ -21,7 +21,12 @@ typedef struct job {
     void *user;
 } job;
 
-typedef struct worker { struct fr_executor *executor; fr_lane lane; pthread_t thread; bool started; } worker;
+typedef struct worker {
+    struct fr_executor *executor;
+    fr_lane lane;
+    pthread_t thread;
+    bool started;
+} worker;
 
 struct fr_executor {
     const fr_target *target;
@@ -40,7 +45,9 @@ struct fr_executor {
     char failed_message[512];
 };
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
 
 /* Blocks of near-equal size, a multiple of the lanes in number: the last lane to finish has little more than the others. */
 static void split(const fr_executor *e, job *j) {
@@ -55,7 +62,8 @@ static void split(const fr_executor *e, job *j) {
 static fr_status run_block(worker *w, const job *j, int64_t block) {
     const fr_executor *e = w->executor;
     int64_t per_unit = (int64_t)e->unit * e->fold;
-    int64_t begin = j->units * block / j->blocks * per_unit, end = least(j->units * (block + 1) / j->blocks * per_unit, j->count);
+    int64_t begin = j->units * block / j->blocks * per_unit,
+            end = least(j->units * (block + 1) / j->blocks * per_unit, j->count);
     const char *images = j->images ? j->images + begin * e->image_bytes : NULL;
     return fr_lane_run(&w->lane, images, end - begin, j->out ? j->out + begin * e->classes : NULL);
 }
@@ -112,7 +120,8 @@ static void *work(void *argument) {
         int64_t block = j->next_block++;
         bool skip = j->status != FR_OK || (e->stop && block == 0) || e->lost;
         if (skip && j->status == FR_OK)
-            note_failure(j, e->lost ? FR_DEVICE_LOST : FR_CANCELLED, e->lost ? "the device was lost; open the session again" : "the session was closed");
+            note_failure(j, e->lost ? FR_DEVICE_LOST : FR_CANCELLED,
+                         e->lost ? "the device was lost; open the session again" : "the session was closed");
         pthread_mutex_unlock(&e->mutex);
         fr_status status = skip ? FR_OK : run_block(w, j, block);
         pthread_mutex_lock(&e->mutex);
@@ -145,7 +154,8 @@ static fr_status start(fr_executor *e, const fr_steps *steps, const fr_executor_
     return FR_OK;
 }
 
-fr_status fr_executor_new(const fr_target *target, const fr_steps *steps, fr_plan *plan, const fr_executor_options *options, fr_executor **out_executor) {
+fr_status fr_executor_new(const fr_target *target, const fr_steps *steps, fr_plan *plan,
+                          const fr_executor_options *options, fr_executor **out_executor) {
     *out_executor = NULL;
     fr_executor *e = fr_alloc(sizeof *e);
     if (!e) {
@@ -216,7 +226,13 @@ fr_status fr_executor_submit(fr_executor *e, const void *images, int64_t count, 
     return FR_OK;
 }
 
-typedef struct waiting { pthread_mutex_t mutex; pthread_cond_t done; bool is_done; fr_status status; char message[512]; } waiting;
+typedef struct waiting {
+    pthread_mutex_t mutex;
+    pthread_cond_t done;
+    bool is_done;
+    fr_status status;
+    char message[512];
+} waiting;
 
 static void wake(void *user, fr_status status, const char *message) {
     waiting *w = user;
@@ -252,7 +268,9 @@ fr_status fr_executor_wait(fr_executor *e) {
     return status == FR_OK ? FR_OK : fr_fail(status, "%s", message);
 }
 
-const fr_plan *fr_executor_plan(const fr_executor *e) { return &e->plan; }
+const fr_plan *fr_executor_plan(const fr_executor *e) {
+    return &e->plan;
+}
 
 uint64_t fr_executor_bytes(const fr_executor *e) {
     uint64_t bytes = 0;

@@ -19,7 +19,8 @@ static fr_status new_buffer(fr_lane *lane, fr_buffer_kind kind, uint64_t bytes, 
     return FR_OK;
 }
 
-fr_status fr_lane_open(fr_lane *lane, const fr_target *target, const fr_plan *plan, const fr_steps *steps, fr_program *const *programs, int32_t threads, int64_t image_bytes) {
+fr_status fr_lane_open(fr_lane *lane, const fr_target *target, const fr_plan *plan, const fr_steps *steps,
+                       fr_program *const *programs, int32_t threads, int64_t image_bytes) {
     const fr_backend *b = target->backend;
     memset(lane, 0, sizeof *lane);
     lane->target = target;
@@ -82,14 +83,17 @@ static fr_status launch(fr_lane *lane, int32_t o, int32_t group, int64_t first, 
     int64_t image = first * lane->fold, left = count - image, most = (int64_t)group * lane->fold;
     l.valid = (int32_t)(left < 0 ? 0 : left < most ? left : most);
     for (int32_t s = 0; s < op->step.n_src; s++)
-        l.src[s].offset += op->src[s] < 0 ? (uint64_t)(image * lane->image_bytes) : step_into(lane->plan, op->src[s], first);
-    l.dst.offset += op->dst < 0 ? (uint64_t)image * (uint64_t)lane->classes * sizeof(float) : step_into(lane->plan, op->dst, first);
+        l.src[s].offset +=
+            op->src[s] < 0 ? (uint64_t)(image * lane->image_bytes) : step_into(lane->plan, op->src[s], first);
+    l.dst.offset +=
+        op->dst < 0 ? (uint64_t)image * (uint64_t)lane->classes * sizeof(float) : step_into(lane->plan, op->dst, first);
     return lane->target->backend->launch(lane->queue, &l);
 }
 
 static fr_status bring(fr_lane *lane, const void *images, int64_t count, float *out) {
     const fr_backend *b = lane->target->backend;
-    uint64_t in_bytes = (uint64_t)(count * lane->image_bytes), out_bytes = (uint64_t)count * (uint64_t)lane->classes * sizeof *out;
+    uint64_t in_bytes = (uint64_t)(count * lane->image_bytes),
+             out_bytes = (uint64_t)count * (uint64_t)lane->classes * sizeof *out;
     if (!lane->windows)
         return b->write(lane->queue, lane->user_in, 0, images, in_bytes);
     /* the window is only read from; the table has one kind of pointer */

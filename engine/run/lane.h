@@ -15,11 +15,12 @@ typedef struct fr_lane {
     int64_t image_bytes;
     int32_t fold, classes;
     bool windows;
-    uint64_t bytes;                /* of its buffers */
+    uint64_t bytes; /* of its buffers */
 } fr_lane;
 
 /* programs: one an op of the plan. */
-fr_status fr_lane_open(fr_lane *lane, const fr_target *target, const fr_plan *plan, const fr_steps *steps, fr_program *const *programs, int32_t threads, int64_t image_bytes) FR_MUST_CHECK;
+fr_status fr_lane_open(fr_lane *lane, const fr_target *target, const fr_plan *plan, const fr_steps *steps,
+                       fr_program *const *programs, int32_t threads, int64_t image_bytes) FR_MUST_CHECK;
 void fr_lane_close(fr_lane *lane);
 /* At most block * fold images through all segments; returns when the answers are in out. images NULL: resident. */
 fr_status fr_lane_run(fr_lane *lane, const void *images, int64_t count, float *out) FR_MUST_CHECK;

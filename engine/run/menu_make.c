@@ -10,7 +10,8 @@
 #include "run/trial.h"
 
 static const uint64_t trial_ns = 800000; /* repeats of a launch fill about this long */
-static const double worth_it = 1.35;     /* entries slower than this times the pick at one group are not timed at the others */
+static const double worth_it =
+    1.35; /* entries slower than this times the pick at one group are not timed at the others */
 static const double never = 1e15;
 
 void fr_menu_groups(const fr_target *target, int64_t lane_inputs, int32_t asked, fr_menu *menu) {
@@ -90,7 +91,8 @@ static void measure_entry(measuring *m, int32_t item, int32_t entry, int32_t gro
     int32_t twin = same_before(m->steps, item);
     if (e->ns[group_index] > 0)
         return;
-    if (twin >= 0 && m->menu->items[twin].n_entries > entry && m->menu->items[twin].entries[entry].ns[group_index] > 0) {
+    if (twin >= 0 && m->menu->items[twin].n_entries > entry &&
+        m->menu->items[twin].entries[entry].ns[group_index] > 0) {
         e->ns[group_index] = m->menu->items[twin].entries[entry].ns[group_index];
         return;
     }
@@ -104,13 +106,15 @@ static void measure_entry(measuring *m, int32_t item, int32_t entry, int32_t gro
     double ns = 0;
     fr_status status = fr_target_candidates(m->target, &step, it->name, found, &count);
     for (int32_t i = 0; status == FR_OK && i < count; i++)
-        if (strcmp(found[i].name, e->candidate.name) == 0 && found[i].dst_layout == e->candidate.dst_layout && found[i].src_layout[0] == e->candidate.src_layout[0])
+        if (strcmp(found[i].name, e->candidate.name) == 0 && found[i].dst_layout == e->candidate.dst_layout &&
+            found[i].src_layout[0] == e->candidate.src_layout[0])
             at = i;
     if (at >= 0)
         status = fr_trial_time(&m->trial, &step, &found[at], &it->weights, trial_ns, &ns);
     if (status != FR_OK || at < 0) {
         if (status != FR_OK)
-            fr_log(FR_LOG_WARNING, "kernel %s for step '%s' is dropped: %s", e->candidate.name, it->name, fr_error_sentence());
+            fr_log(FR_LOG_WARNING, "kernel %s for step '%s' is dropped: %s", e->candidate.name, it->name,
+                   fr_error_sentence());
         for (int32_t g = 0; g < FR_MAX_GROUPS; g++)
             e->ns[g] = never;
         return;
@@ -124,8 +128,14 @@ static void tell(measuring *m) {
         m->request->progress(m->request->progress_user, "measuring kernels", (double)m->done / m->of);
 }
 
-fr_status fr_menu_measure(const fr_target *target, const fr_steps *steps, fr_menu *menu, const fr_tuning_request *request, uint32_t lane_threads, uint64_t until_ns) {
-    measuring m = {.target = target, .steps = steps, .menu = menu, .request = request, .until_ns = until_ns, .of = menu->n_items * menu->n_groups};
+fr_status fr_menu_measure(const fr_target *target, const fr_steps *steps, fr_menu *menu,
+                          const fr_tuning_request *request, uint32_t lane_threads, uint64_t until_ns) {
+    measuring m = {.target = target,
+                   .steps = steps,
+                   .menu = menu,
+                   .request = request,
+                   .until_ns = until_ns,
+                   .of = menu->n_items * menu->n_groups};
     int32_t first = fr_menu_first_group(target, steps, menu);
     int32_t *picks = fr_alloc_array((size_t)menu->n_items, sizeof *picks);
     if (!picks)
@@ -144,7 +154,8 @@ fr_status fr_menu_measure(const fr_target *target, const fr_steps *steps, fr_men
             for (int32_t i = 0; g >= 0 && g < menu->n_groups && i < menu->n_items; i++, tell(&m)) {
                 double limit = menu->items[i].entries[picks[i]].ns[first] * worth_it;
                 for (int32_t e = 0; e < menu->items[i].n_entries; e++)
-                    if (e == picks[i] || (menu->items[i].entries[e].ns[first] > 0 && menu->items[i].entries[e].ns[first] <= limit))
+                    if (e == picks[i] ||
+                        (menu->items[i].entries[e].ns[first] > 0 && menu->items[i].entries[e].ns[first] <= limit))
                         measure_entry(&m, i, e, g);
             }
         }

@@ -51,7 +51,7 @@ static fr_status unknown_model(const char *name) {
         names[i] = zoo[i].name;
     const char *nearest = fr_nearest_name(name, names, count);
     fr_status status = fr_fail(FR_INVALID, "there is no model '%s'%s%s%s; 'foldrun models' lists the built-in ones, a file's name ends in .onnx or .fold",
-                               name, nearest ? ": did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+                               name, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
     fr_free(names);
     return status;
 }

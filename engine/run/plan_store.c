@@ -39,17 +39,21 @@ static const fr_candidate *find(const fr_menu_item *item, const fr_json *stored)
     const char *name = fr_json_string(stored, "candidate", "");
     for (int32_t e = 0; e < item->n_entries; e++) {
         const fr_candidate *c = &item->entries[e].candidate;
-        if (strcmp(c->name, name) == 0 && c->dst_layout == fr_json_number(stored, "dst_layout", -1) && c->src_layout[0] == fr_json_number(stored, "src_layout", -1))
+        if (strcmp(c->name, name) == 0 && c->dst_layout == fr_json_number(stored, "dst_layout", -1) &&
+            c->src_layout[0] == fr_json_number(stored, "src_layout", -1))
             return c;
     }
     return NULL;
 }
 
-static bool whole(double value, double lo, double hi) { return value >= lo && value <= hi && value == (double)(int32_t)value; }
+static bool whole(double value, double lo, double hi) {
+    return value >= lo && value <= hi && value == (double)(int32_t)value;
+}
 
 static fr_status read_root(const fr_json *root, const fr_steps *steps, const fr_menu *menu, fr_picked *out) {
     const fr_json *list = fr_json_get(root, "steps");
-    double block = fr_json_number(root, "block", 0), lanes = fr_json_number(root, "lanes", 0), threads = fr_json_number(root, "lane_threads", -1);
+    double block = fr_json_number(root, "block", 0), lanes = fr_json_number(root, "lanes", 0),
+           threads = fr_json_number(root, "lane_threads", -1);
     if (fr_json_number(root, "format", 0) != 1 || !list || list->count != (size_t)steps->n_items)
         return fr_fail(FR_INVALID, "the stored plan is of another model or version");
     if (!whole(block, 1, 1 << 20) || !whole(lanes, 1, 4096) || !whole(threads, 0, 4096))

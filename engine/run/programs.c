@@ -7,15 +7,26 @@
 #include "base/text.h"
 
 const char *fr_reason_text(fr_reason reason) {
-    static const char *const text[] = {
-        [FR_WHY_NOT] = "not refused", [FR_WHY_KIND] = "kind of step", [FR_WHY_DTYPE] = "data type", [FR_WHY_LAYOUT] = "layout",
-        [FR_WHY_SHAPE] = "shape", [FR_WHY_GROUPS] = "groups", [FR_WHY_DILATION] = "dilation", [FR_WHY_PADDING] = "padding",
-        [FR_WHY_EPILOGUE] = "what is fused into it", [FR_WHY_ACTIVATION] = "activation", [FR_WHY_ISA] = "instructions that are missing",
-        [FR_WHY_MEMORY] = "memory", [FR_WHY_DRIVER] = "driver", [FR_WHY_INEXACT] = "exactness asked for", [FR_WHY_SELFCHECK] = "failed self-check"};
+    static const char *const text[] = {[FR_WHY_NOT] = "not refused",
+                                       [FR_WHY_KIND] = "kind of step",
+                                       [FR_WHY_DTYPE] = "data type",
+                                       [FR_WHY_LAYOUT] = "layout",
+                                       [FR_WHY_SHAPE] = "shape",
+                                       [FR_WHY_GROUPS] = "groups",
+                                       [FR_WHY_DILATION] = "dilation",
+                                       [FR_WHY_PADDING] = "padding",
+                                       [FR_WHY_EPILOGUE] = "what is fused into it",
+                                       [FR_WHY_ACTIVATION] = "activation",
+                                       [FR_WHY_ISA] = "instructions that are missing",
+                                       [FR_WHY_MEMORY] = "memory",
+                                       [FR_WHY_DRIVER] = "driver",
+                                       [FR_WHY_INEXACT] = "exactness asked for",
+                                       [FR_WHY_SELFCHECK] = "failed self-check"};
     return (size_t)reason < sizeof text / sizeof text[0] ? text[reason] : "unknown";
 }
 
-fr_status fr_target_candidates(const fr_target *target, const fr_step *step, const char *name, fr_candidate *out, int32_t *out_count) {
+fr_status fr_target_candidates(const fr_target *target, const fr_step *step, const char *name, fr_candidate *out,
+                               int32_t *out_count) {
     uint32_t count = 0;
     *out_count = 0;
     FR_TRY(target->backend->candidates(target->device, step, out, FR_MAX_CANDIDATES, &count));
@@ -29,7 +40,8 @@ fr_status fr_target_candidates(const fr_target *target, const fr_step *step, con
     fr_text why = {0};
     for (uint32_t i = 0; i < count; i++)
         fr_text_add(&why, "%s%s: %s", i ? ", " : "", out[i].name, fr_reason_text((fr_reason)out[i].refused));
-    fr_status status = fr_fail(FR_UNSUPPORTED, "step '%s' can't run on %s (refused: %s)", name, target->facts.name, why.data ? why.data : "no kernel for this kind of step");
+    fr_status status = fr_fail(FR_UNSUPPORTED, "step '%s' can't run on %s (refused: %s)", name, target->facts.name,
+                               why.data ? why.data : "no kernel for this kind of step");
     fr_text_free(&why);
     return status;
 }
@@ -53,12 +65,14 @@ static fr_status compile_op(const fr_target *target, const fr_steps *steps, fr_p
         if (strcmp(menu[i].name, op->candidate.name) == 0)
             at = i;
     op->candidate = menu[at];
-    fr_status status = target->backend->compile(target->device, &op->step, &op->candidate, op->item >= 0 ? &steps->items[op->item].weights : &none, out_program);
+    fr_status status = target->backend->compile(target->device, &op->step, &op->candidate,
+                                                op->item >= 0 ? &steps->items[op->item].weights : &none, out_program);
     return status == FR_OK ? FR_OK : fr_fail_within(status, "step '%s' (%s)", name, op->candidate.name);
 }
 
 fr_status fr_programs_compile(const fr_target *target, const fr_steps *steps, fr_plan *plan,
-                              void (*progress)(void *user, const char *what, double fraction), void *progress_user, fr_program ***out_programs) {
+                              void (*progress)(void *user, const char *what, double fraction), void *progress_user,
+                              fr_program ***out_programs) {
     *out_programs = NULL;
     fr_program **programs = fr_alloc_array((size_t)plan->n_ops + 1, sizeof *programs);
     if (!programs)

@@ -8,12 +8,14 @@
 enum { FR_MAX_CANDIDATES = 32 };
 
 /* The unrefused candidates of a step, at most FR_MAX_CANDIDATES. FR_UNSUPPORTED, with the reasons, when there are none. */
-fr_status fr_target_candidates(const fr_target *target, const fr_step *step, const char *name, fr_candidate *out, int32_t *out_count) FR_MUST_CHECK;
+fr_status fr_target_candidates(const fr_target *target, const fr_step *step, const char *name, fr_candidate *out,
+                               int32_t *out_count) FR_MUST_CHECK;
 const char *fr_reason_text(fr_reason reason);
 
 /* programs[plan->n_ops]. Asks for the candidates of layout changes and writes them into the plan. */
 fr_status fr_programs_compile(const fr_target *target, const fr_steps *steps, fr_plan *plan,
-                              void (*progress)(void *user, const char *what, double fraction), void *progress_user, fr_program ***out_programs) FR_MUST_CHECK;
+                              void (*progress)(void *user, const char *what, double fraction), void *progress_user,
+                              fr_program ***out_programs) FR_MUST_CHECK;
 void fr_programs_free(const fr_target *target, fr_program **programs, int32_t count);
 
 #endif

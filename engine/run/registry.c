@@ -130,7 +130,7 @@ static void fill_entry(const fr_module *module, uint32_t index, fr_device_entry 
     }
     (void)snprintf(out->id, sizeof out->id, "%s:%u", module->name, index % 1000000); /* as many digits as ids may have */
     out->facts.struct_bytes = sizeof out->facts;
-    (void)fr_fail(FR_INTERNAL, "it gives no reason");
+    (void)fr_fail(FR_INTERNAL, "it gives no reason"); /* a code without a sentence must not be given an older one */
     out->status = module->backend->device_facts(module->driver, index, &out->facts);
     end_texts(&out->facts);
     if (out->status != FR_OK)
@@ -286,6 +286,7 @@ fr_status fr_registry_open(fr_registry *registry, const char *id, const fr_backe
     const fr_module *module = find_module(registry, entry->backend);
     uint32_t index = (uint32_t)((size_t)(entry - registry->entries) - module->first_entry);
     fr_device *device = NULL;
+    (void)fr_fail(FR_INTERNAL, "it gives no reason");
     fr_status status = module->backend->device_open(module->driver, index, &device);
     if (status != FR_OK)
         return fr_fail_within(status, "device %s", entry->id);

@@ -11,13 +11,15 @@
 #include "run/calibrate.h"
 #include "run/context.h"
 #include "run/model.h"
+#include "run/options.h"
 #include "run/tuner.h"
 
 static fr_status check_options(const fr_session_options *o) {
     if (o->batch < 0 || o->threads < 0 || o->group < 0 || o->tune_ms < 0)
         return fr_fail(FR_INVALID, "batch, threads, group and tuning time can't be negative");
     if (o->batch > 1 << 24 || o->group > 1 << 16 || o->threads > 4096)
-        return fr_fail(FR_INVALID, "a batch of at most 16777216 images, a group of 65536 and 4096 threads can be planned");
+        return fr_fail(FR_INVALID,
+                       "a batch of at most 16777216 images, a group of 65536 and 4096 threads can be planned");
     if (o->input_dtype != FR_DTYPE_NONE && o->input_dtype != FR_U8 && o->input_dtype != FR_F32)
         return fr_fail(FR_INVALID, "images come as u8 or f32");
     if (o->calibration && (o->calibration->count < 1 || !o->calibration->data))
@@ -31,8 +33,10 @@ static fr_status check_precision(const fr_target *target, fr_precision precision
     char have[64] = "";
     for (int p = 0; p <= FR_PRECISION_F64; p++)
         if (target->facts.precisions >> p & 1u)
-            snprintf(have + strlen(have), sizeof have - strlen(have), "%s%s", have[0] ? ", " : "", fr_precision_name((fr_precision)p));
-    return fr_fail(FR_UNSUPPORTED, "%s does not compute in %s; it has %s", target->facts.name, fr_precision_name(precision), have);
+            snprintf(have + strlen(have), sizeof have - strlen(have), "%s%s", have[0] ? ", " : "",
+                     fr_precision_name((fr_precision)p));
+    return fr_fail(FR_UNSUPPORTED, "%s does not compute in %s; it has %s", target->facts.name,
+                   fr_precision_name(precision), have);
 }
 
 static fr_status make_graph(fr_session *s, const fr_model *model) {
@@ -43,8 +47,14 @@ static fr_status make_graph(fr_session *s, const fr_model *model) {
 }
 
 static fr_status make_steps(fr_session *s, const fr_session_options *o) {
-    fr_lowering how = {.precision = o->precision, .input_dtype = s->input_dtype, .input_chw = o->input_chw, .softmax = o->softmax,
-                       .exact = o->exact, .fuse_pool = true, .fuse_act = true, .fuse_residual = true};
+    fr_lowering how = {.precision = o->precision,
+                       .input_dtype = s->input_dtype,
+                       .input_chw = o->input_chw,
+                       .softmax = o->softmax,
+                       .exact = o->exact,
+                       .fuse_pool = true,
+                       .fuse_act = true,
+                       .fuse_residual = true};
     float *ranges = NULL;
     if (o->precision == FR_PRECISION_INT8) {
         FR_TRY(fr_calibrate(&s->target, s->graph, &how, o->calibration, &ranges));
@@ -75,10 +85,16 @@ static fr_status make_executor(fr_session *s, fr_context *context, const fr_sess
     int64_t batch = o->batch > 0 ? o->batch : 256;
     char *key = steps_key(s);
     fr_tuned tuned;
-    fr_tuning_request request = {.inputs = (batch + s->steps.fold - 1) / s->steps.fold, .threads = o->threads, .group = o->group, .tuning = o->tuning,
+    fr_tuning_request request = {.inputs = (batch + s->steps.fold - 1) / s->steps.fold,
+                                 .threads = o->threads,
+                                 .group = o->group,
+                                 .tuning = o->tuning,
                                  .budget_ns = (uint64_t)(o->tune_ms > 0 ? o->tune_ms : 3000) * 1000000u,
-                                 .image_bytes = s->image_numbers * (int64_t)fr_dtype_bytes(s->input_dtype), .cache = context->cache,
-                                 .key = key ? key : "", .progress = o->progress, .progress_user = o->progress_user};
+                                 .image_bytes = s->image_numbers * (int64_t)fr_dtype_bytes(s->input_dtype),
+                                 .cache = context->cache,
+                                 .key = key ? key : "",
+                                 .progress = o->progress,
+                                 .progress_user = o->progress_user};
     fr_status status = fr_tune(&s->target, &s->steps, &request, &tuned);
     fr_free(key);
     FR_TRY(status);
@@ -89,12 +105,17 @@ static fr_status make_executor(fr_session *s, fr_context *context, const fr_sess
     s->info.lane_threads = tuned.lane_threads;
     s->info.batch = (int32_t)batch;
     fr_plan_describe(&tuned.plan, &s->steps, s->info.schedule, sizeof s->info.schedule);
-    fr_executor_options options = {.lanes = tuned.lanes, .lane_threads = tuned.lane_threads, .image_bytes = request.image_bytes,
-                                   .progress = o->progress, .progress_user = o->progress_user};
+    fr_executor_options options = {.lanes = tuned.lanes,
+                                   .lane_threads = tuned.lane_threads,
+                                   .image_bytes = request.image_bytes,
+                                   .progress = o->progress,
+                                   .progress_user = o->progress_user};
     uint64_t planned = tuned.plan.arena_bytes * (uint64_t)tuned.lanes;
     if (o->memory_limit && planned > o->memory_limit) {
         fr_plan_free(&tuned.plan);
-        return fr_fail(FR_UNSUPPORTED, "the plan needs %llu bytes for activations, the limit is %llu; try a smaller batch or group", (unsigned long long)planned, (unsigned long long)o->memory_limit);
+        return fr_fail(FR_UNSUPPORTED,
+                       "the plan needs %llu bytes for activations, the limit is %llu; try a smaller batch or group",
+                       (unsigned long long)planned, (unsigned long long)o->memory_limit);
     }
     return fr_executor_new(&s->target, &s->steps, &tuned.plan, &options, &s->executor);
 }
@@ -127,12 +148,12 @@ static void fill_info(fr_session *s, const fr_session_options *o, uint64_t begin
     info->open_ns = fr_clock_ns() - begin_ns;
 }
 
-fr_status fr_session_open(fr_context *context, const fr_model *model, const fr_session_options *options, fr_session **out_session) {
+fr_status fr_session_open(fr_context *context, const fr_model *model, const fr_session_options *options,
+                          fr_session **out_session) {
     *out_session = NULL;
     uint64_t begin = fr_clock_ns();
-    fr_session_options o = {0};
-    if (options)
-        memcpy(&o, options, options->struct_bytes && options->struct_bytes < sizeof o ? options->struct_bytes : sizeof o);
+    fr_session_options o;
+    FR_TRY(fr_options_take(options, &o, sizeof o, "fr_session_options"));
     FR_TRY(check_options(&o));
     fr_session *s = fr_alloc(sizeof *s);
     if (!s)
@@ -162,8 +183,9 @@ static fr_status check_images(const fr_session *s, const fr_images *images) {
     if (images->count < 0 || (images->count > 0 && !images->data))
         return fr_fail(FR_INVALID, "no images were given");
     if (images->dtype != s->input_dtype || images->chw != s->input_chw)
-        return fr_fail(FR_INVALID, "the session was opened for %s %s images, these are %s %s", fr_dtype_name(s->input_dtype), s->input_chw ? "CHW" : "HWC",
-                       fr_dtype_name(images->dtype), images->chw ? "CHW" : "HWC");
+        return fr_fail(FR_INVALID, "the session was opened for %s %s images, these are %s %s",
+                       fr_dtype_name(s->input_dtype), s->input_chw ? "CHW" : "HWC", fr_dtype_name(images->dtype),
+                       images->chw ? "CHW" : "HWC");
     return FR_OK;
 }
 
@@ -177,7 +199,9 @@ fr_status fr_session_submit(fr_session *s, const fr_images *images, float *out, 
     return fr_executor_submit(s->executor, images->data, images->count, out, done, user);
 }
 
-fr_status fr_session_wait(fr_session *s) { return fr_executor_wait(s->executor); }
+fr_status fr_session_wait(fr_session *s) {
+    return fr_executor_wait(s->executor);
+}
 
 fr_status fr_session_run_resident(fr_session *s, int64_t images) {
     if (images < 1)
@@ -191,9 +215,5 @@ fr_status fr_session_describe(const fr_session *s, fr_session_info *out_info) {
     if (s->target.backend->memory_use(s->target.device, &use) == FR_OK)
         for (int kind = 0; kind < 4; kind++)
             info.peak_bytes += use.peak[kind];
-    uint32_t bytes = out_info->struct_bytes ? out_info->struct_bytes : (uint32_t)sizeof info;
-    bytes = bytes < sizeof info ? bytes : (uint32_t)sizeof info;
-    info.struct_bytes = bytes;
-    memcpy(out_info, &info, bytes);
-    return FR_OK;
+    return fr_info_give(out_info, &info, sizeof info, "fr_session_info");
 }

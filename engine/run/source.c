@@ -15,9 +15,9 @@
 
 /* The array or stream being read. */
 typedef struct raw_images {
-    FILE *file;      /* npy */
+    FILE *file; /* npy */
     bool chw;
-    int64_t count;   /* -1: until the stream ends */
+    int64_t count; /* -1: until the stream ends */
     int64_t next;
     int32_t height, width, channels;
     uint8_t *pixels; /* one image as it comes */
@@ -59,8 +59,8 @@ static fr_status read_order(const fr_source *s, const char *path, const fr_shape
             return fr_fail(FR_INVALID, "%s: dimension %d is %lld: an image cannot have that", path, i, (long long)d[i]);
     bool hwc = can_become(d[3], want), chw = can_become(d[1], want);
     if (!hwc && !chw)
-        return fr_fail(FR_INVALID, "%s: images of %lldx%lldx%lld where %d channels come first or last", path, (long long)d[1],
-                       (long long)d[2], (long long)d[3], want);
+        return fr_fail(FR_INVALID, "%s: images of %lldx%lldx%lld where %d channels come first or last", path,
+                       (long long)d[1], (long long)d[2], (long long)d[3], want);
     if (hwc && chw) {
         bool size_hwc = d[1] == s->options.height && d[2] == s->options.width;
         bool size_chw = d[2] == s->options.height && d[3] == s->options.width;
@@ -76,7 +76,8 @@ static fr_status read_order(const fr_source *s, const char *path, const fr_shape
 
 static fr_status raw_buffers(raw_images *raw) {
     size_t bytes;
-    if (!fr_size_mul((size_t)raw->height * (size_t)raw->width, (size_t)raw->channels, &bytes) || bytes > (size_t)FR_IMAGE_MAX_PIXELS * 3)
+    if (!fr_size_mul((size_t)raw->height * (size_t)raw->width, (size_t)raw->channels, &bytes) ||
+        bytes > (size_t)FR_IMAGE_MAX_PIXELS * 3)
         return fr_fail(FR_INVALID, "images of %dx%dx%d are too large", raw->height, raw->width, raw->channels);
     raw->pixels = fr_alloc(bytes);
     raw->hwc = raw->chw ? fr_alloc(bytes) : NULL;
@@ -100,9 +101,11 @@ static fr_status open_npy(const fr_source *s, const char *path, raw_images *raw)
         return fr_fail(FR_IO, "cannot read '%s': %s", path, strerror(errno));
     FR_TRY(fr_npy_head(head, got, path, &npy, &offset, &payload));
     if (npy.dtype != FR_U8)
-        return fr_fail(FR_UNSUPPORTED, "%s: numbers of type %s; images are unsigned bytes (numpy uint8)", path, fr_dtype_name(npy.dtype));
+        return fr_fail(FR_UNSUPPORTED, "%s: numbers of type %s; images are unsigned bytes (numpy uint8)", path,
+                       fr_dtype_name(npy.dtype));
     FR_TRY(read_order(s, path, &npy.shape, raw));
-    if (fstat(fileno(raw->file), &facts) == 0 && S_ISREG(facts.st_mode) && (uint64_t)facts.st_size < (uint64_t)offset + payload)
+    if (fstat(fileno(raw->file), &facts) == 0 && S_ISREG(facts.st_mode) &&
+        (uint64_t)facts.st_size < (uint64_t)offset + payload)
         return fr_fail(FR_INVALID, "%s: the .npy file is cut short: %llu bytes of the array are missing", path,
                        (unsigned long long)((uint64_t)offset + payload - (uint64_t)facts.st_size));
     if (fseeko(raw->file, (off_t)offset, SEEK_SET) != 0)
@@ -151,8 +154,8 @@ static fr_status read_frame(fr_source *s, size_t bytes, bool *out_got) {
         have += (size_t)got;
     }
     if (have > 0 && have < bytes)
-        return fr_fail(FR_INVALID, "standard input: frame %lld is cut short: %zu of its %zu bytes are missing", (long long)s->raw.next,
-                       bytes - have, bytes);
+        return fr_fail(FR_INVALID, "standard input: frame %lld is cut short: %zu of its %zu bytes are missing",
+                       (long long)s->raw.next, bytes - have, bytes);
     *out_got = have == bytes;
     return FR_OK;
 }
@@ -252,14 +255,16 @@ static fr_status open_raw(fr_source *s, const fr_source_item *item) {
         FR_TRY(open_npy(s, item->path, &s->raw));
     } else {
         const fr_source_options *o = &s->options;
-        s->raw = (raw_images){.count = -1, .height = o->frame_height, .width = o->frame_width, .channels = o->frame_channels};
+        s->raw = (raw_images){
+            .count = -1, .height = o->frame_height, .width = o->frame_width, .channels = o->frame_channels};
     }
     FR_TRY(raw_buffers(&s->raw));
     s->open = true;
     return FR_OK;
 }
 
-static fr_status next_raw(fr_source *s, const fr_source_item *item, uint8_t *out, char *name, size_t name_bytes, bool *out_got) {
+static fr_status next_raw(fr_source *s, const fr_source_item *item, uint8_t *out, char *name, size_t name_bytes,
+                          bool *out_got) {
     bool npy = item->kind == FR_SOURCE_NPY;
     const char *label = npy ? item->path : "stdin";
     snprintf(name, name_bytes, "%s", label);
@@ -272,7 +277,8 @@ static fr_status next_raw(fr_source *s, const fr_source_item *item, uint8_t *out
     if (!*out_got)
         return FR_OK;
     raw->next++;
-    return deliver(s, (fr_image){raw->height, raw->width, raw->channels, raw->chw ? raw->hwc : raw->pixels}, label, out);
+    return deliver(s, (fr_image){raw->height, raw->width, raw->channels, raw->chw ? raw->hwc : raw->pixels}, label,
+                   out);
 }
 
 fr_status fr_source_next(fr_source *source, uint8_t *out, char *name, size_t name_bytes, bool *out_got) {

@@ -6,7 +6,10 @@
 
 typedef enum fr_source_kind { FR_SOURCE_IMAGE = 1, FR_SOURCE_NPY = 2, FR_SOURCE_FRAMES = 3 } fr_source_kind;
 
-typedef struct fr_source_item { fr_source_kind kind; char *path; } fr_source_item;
+typedef struct fr_source_item {
+    fr_source_kind kind;
+    char *path;
+} fr_source_item;
 
 typedef struct fr_source_list {
     fr_source_item *items;

@@ -10,7 +10,9 @@
 #include "run/session.h"
 #include "run/trial.h"
 
-void fr_layers_free(fr_layer_time *layers) { fr_free(layers); }
+void fr_layers_free(fr_layer_time *layers) {
+    fr_free(layers);
+}
 
 fr_status fr_session_time_layers(fr_session *s, int32_t ms, fr_layer_time **out_layers, size_t *out_count) {
     const fr_plan *plan = fr_executor_plan(s->executor);
@@ -105,15 +107,37 @@ enum { PEAK_CHANNELS = 64, PEAK_MAP = 28 };
 /* A 3x3 convolution of 64 to 64 channels on 28x28 maps: its weights and maps lie in a core's L2, and its channels fill any
  * tile. What a device can do of it is what a small CNN could at best reach without fewer multiplications. */
 static void peak_step(fr_precision precision, const fr_target *target, fr_step *s) {
-    fr_dtype dtype = precision == FR_PRECISION_BF16 ? FR_BF16 : precision == FR_PRECISION_F16 ? FR_F16 : precision == FR_PRECISION_INT8 ? FR_U8 : precision == FR_PRECISION_F64 ? FR_F64 : FR_F32;
-    *s = (fr_step){.struct_bytes = sizeof *s, .kind = FR_STEP_CONV, .compute = (uint16_t)precision, .n_src = 1, .groups = 1,
+    fr_dtype dtype = precision == FR_PRECISION_BF16   ? FR_BF16
+                     : precision == FR_PRECISION_F16  ? FR_F16
+                     : precision == FR_PRECISION_INT8 ? FR_U8
+                     : precision == FR_PRECISION_F64  ? FR_F64
+                                                      : FR_F32;
+    *s = (fr_step){.struct_bytes = sizeof *s,
+                   .kind = FR_STEP_CONV,
+                   .compute = (uint16_t)precision,
+                   .n_src = 1,
+                   .groups = 1,
                    .n = target->facts.kind == FR_DEVICE_CPU ? 1 : 1024,
-                   .win = {.kh = 3, .kw = 3, .sh = 1, .sw = 1, .dh = 1, .dw = 1, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1}};
-    s->src[0] = (fr_tensor){.c = PEAK_CHANNELS, .h = PEAK_MAP, .w = PEAK_MAP, .dtype = (uint16_t)dtype, .scale = precision == FR_PRECISION_INT8 ? 1.0f : 0};
+                   .win = {.kh = 3,
+                           .kw = 3,
+                           .sh = 1,
+                           .sw = 1,
+                           .dh = 1,
+                           .dw = 1,
+                           .pad_top = 1,
+                           .pad_left = 1,
+                           .pad_bottom = 1,
+                           .pad_right = 1}};
+    s->src[0] = (fr_tensor){.c = PEAK_CHANNELS,
+                            .h = PEAK_MAP,
+                            .w = PEAK_MAP,
+                            .dtype = (uint16_t)dtype,
+                            .scale = precision == FR_PRECISION_INT8 ? 1.0f : 0};
     s->dst = s->src[0];
 }
 
-fr_status fr_measure_peak(fr_context *context, const char *device, fr_precision precision, int32_t threads, int32_t ms, double *out_ops_per_s) {
+fr_status fr_measure_peak(fr_context *context, const char *device, fr_precision precision, int32_t threads, int32_t ms,
+                          double *out_ops_per_s) {
     enum { WEIGHTS = PEAK_CHANNELS * PEAK_CHANNELS * 9 };
     fr_target target = {0};
     fr_candidate menu[FR_MAX_CANDIDATES];
@@ -130,7 +154,8 @@ fr_status fr_measure_peak(fr_context *context, const char *device, fr_precision 
     }
     for (int i = 0; i < PEAK_CHANNELS; i++)
         scale[i] = 1;
-    fr_weights weights = {.struct_bytes = sizeof weights, .weight = weight, .weight_s8 = weight_s8, .weight_scale = scale};
+    fr_weights weights = {
+        .struct_bytes = sizeof weights, .weight = weight, .weight_s8 = weight_s8, .weight_scale = scale};
     FR_GO(cleanup, fr_registry_open(context->registry, device, &target.backend, &target.device, &target.facts));
     peak_step(precision, &target, &step);
     FR_GO(cleanup, fr_target_candidates(&target, &step, "peak", menu, &count));
@@ -148,7 +173,11 @@ fr_status fr_measure_peak(fr_context *context, const char *device, fr_precision 
         if (menu[c].flags & FR_CANDIDATE_INEXACT) /* fewer multiplications than operations counted: no peak */
             continue;
         for (int32_t i = 0; i < n; i++)
-            lanes[i] = (peak_lane){.target = &target, .step = &step, .candidate = &menu[c], .weights = &weights, .ns = (uint64_t)(ms > 0 ? ms : 200) * 1000000u / (uint64_t)used};
+            lanes[i] = (peak_lane){.target = &target,
+                                   .step = &step,
+                                   .candidate = &menu[c],
+                                   .weights = &weights,
+                                   .ns = (uint64_t)(ms > 0 ? ms : 200) * 1000000u / (uint64_t)used};
         FR_GO(cleanup, time_on_lanes(lanes, n, &ns));
         if (ns > 0 && ops * 1e9 / ns > *out_ops_per_s)
             *out_ops_per_s = ops * 1e9 / ns;

@@ -59,7 +59,8 @@ static fr_status launch_once(fr_trial *trial, const fr_launch *l, uint64_t *out_
     return FR_OK;
 }
 
-fr_status fr_trial_time(fr_trial *trial, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights, uint64_t least_ns, double *out_ns) {
+fr_status fr_trial_time(fr_trial *trial, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights,
+                        uint64_t least_ns, double *out_ns) {
     const fr_backend *b = trial->target->backend;
     fr_program *program = NULL;
     fr_status status = FR_OK;

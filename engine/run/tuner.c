@@ -40,7 +40,8 @@ static void free_picked(fr_picked *picked) {
 
 static bool same_picked(const tuning *t, const fr_picked *a, const fr_picked *b) {
     size_t n = (size_t)t->steps->n_items;
-    return memcmp(a->candidates, b->candidates, n * sizeof *a->candidates) == 0 && memcmp(a->groups, b->groups, n * sizeof *a->groups) == 0;
+    return memcmp(a->candidates, b->candidates, n * sizeof *a->candidates) == 0 &&
+           memcmp(a->groups, b->groups, n * sizeof *a->groups) == 0;
 }
 
 /* group_of NULL: group_index everywhere. */
@@ -67,7 +68,8 @@ static fr_status pick_plans(tuning *t, bool measured) {
     fr_status status = FR_OK;
     int32_t first = fr_menu_first_group(t->target, t->steps, menu), order[FR_MAX_GROUPS];
     double cost[FR_MAX_GROUPS];
-    int32_t *picks = fr_alloc_array((size_t)menu->n_items, sizeof *picks), *groups = fr_alloc_array((size_t)menu->n_items, sizeof *groups);
+    int32_t *picks = fr_alloc_array((size_t)menu->n_items, sizeof *picks),
+            *groups = fr_alloc_array((size_t)menu->n_items, sizeof *groups);
     if (!picks || !groups) {
         status = fr_no_memory((size_t)menu->n_items * 8, "tuning");
         goto cleanup;
@@ -105,7 +107,8 @@ static fr_status build(tuning *t, const fr_picked *picked, fr_plan *out_plan) {
 
 static fr_status open_finalist(tuning *t, const fr_picked *picked, fr_executor **out) {
     fr_plan plan;
-    fr_executor_options options = {.lanes = picked->lanes, .lane_threads = picked->lane_threads, .image_bytes = t->request->image_bytes};
+    fr_executor_options options = {
+        .lanes = picked->lanes, .lane_threads = picked->lane_threads, .image_bytes = t->request->image_bytes};
     FR_TRY(build(t, picked, &plan));
     return fr_executor_new(t->target, t->steps, &plan, &options, out);
 }
@@ -136,7 +139,8 @@ static fr_status race(tuning *t, int32_t *out_winner) {
     for (int round = 0; round < 3; round++)
         for (int32_t k = 0; k < t->n_finalists; k++) {
             if (t->request->progress)
-                t->request->progress(t->request->progress_user, "comparing plans", (round * t->n_finalists + k) / (3.0 * t->n_finalists));
+                t->request->progress(t->request->progress_user, "comparing plans",
+                                     (round * t->n_finalists + k) / (3.0 * t->n_finalists));
             uint64_t begin = fr_clock_ns(), last = begin, now;
             do {
                 FR_GO(cleanup, fr_executor_run(executors[k], images, count, out));
@@ -151,7 +155,8 @@ static fr_status race(tuning *t, int32_t *out_winner) {
     for (int32_t k = 0; k < t->n_finalists; k++) {
         char text[200];
         fr_plan_describe(fr_executor_plan(executors[k]), t->steps, text, sizeof text);
-        fr_log(FR_LOG_DEBUG, "plan %d: %.0f images/s: %s%s", k, (double)count * 1e9 / best[k], text, k == *out_winner ? " (chosen)" : "");
+        fr_log(FR_LOG_DEBUG, "plan %d: %.0f images/s: %s%s", k, (double)count * 1e9 / best[k], text,
+               k == *out_winner ? " (chosen)" : "");
     }
 cleanup:
     for (int32_t k = 0; k < t->n_finalists; k++)
@@ -163,8 +168,9 @@ cleanup:
 
 static char *cache_key(const tuning *t) {
     const fr_device_facts *f = &t->target->facts;
-    return fr_format("plan 1|%s|%s|%s|%s|%s|lanes %d x %d|inputs %lld|group %d|%s", t->target->backend->name, t->target->backend->version, f->name, f->driver, f->features,
-                     t->lanes, t->lane_threads, (long long)t->request->inputs, t->request->group, t->request->key);
+    return fr_format("plan 1|%s|%s|%s|%s|%s|lanes %d x %d|inputs %lld|group %d|%s", t->target->backend->name,
+                     t->target->backend->version, f->name, f->driver, f->features, t->lanes, t->lane_threads,
+                     (long long)t->request->inputs, t->request->group, t->request->key);
 }
 
 static bool from_cache(tuning *t, const char *key) {
@@ -197,7 +203,8 @@ static void choose_lanes(tuning *t) {
     t->lane_threads = narrow ? lanes : 1;
 }
 
-fr_status fr_tune(const fr_target *target, const fr_steps *steps, const fr_tuning_request *request, fr_tuned *out_tuned) {
+fr_status fr_tune(const fr_target *target, const fr_steps *steps, const fr_tuning_request *request,
+                  fr_tuned *out_tuned) {
     tuning t = {.target = target, .steps = steps, .request = request};
     uint64_t begin = fr_clock_ns();
     fr_status status = FR_OK;
@@ -212,7 +219,8 @@ fr_status fr_tune(const fr_target *target, const fr_steps *steps, const fr_tunin
     if (!out_tuned->from_cache) {
         out_tuned->measured = request->tuning != FR_TUNING_OFF && !(target->facts.flags & FR_DEVICE_ORACLE);
         if (out_tuned->measured)
-            FR_GO(cleanup, fr_menu_measure(target, steps, &t.menu, request, (uint32_t)t.lane_threads, begin + request->budget_ns));
+            FR_GO(cleanup, fr_menu_measure(target, steps, &t.menu, request, (uint32_t)t.lane_threads,
+                                           begin + request->budget_ns));
         FR_GO(cleanup, pick_plans(&t, out_tuned->measured));
         if (t.n_finalists > 1)
             FR_GO(cleanup, race(&t, &winner));

@@ -9,14 +9,14 @@
 #include "run/target.h"
 
 typedef struct fr_tuning_request {
-    int64_t inputs;       /* folded inputs a run is planned for */
-    int32_t threads;      /* lanes at most */
-    int32_t group;        /* asked for by the user; 0 = choose */
+    int64_t inputs;  /* folded inputs a run is planned for */
+    int32_t threads; /* lanes at most */
+    int32_t group;   /* asked for by the user; 0 = choose */
     fr_tuning tuning;
     uint64_t budget_ns;
     int64_t image_bytes;
     fr_cache *cache;
-    const char *key;      /* of the model and options; the target's facts are added to it */
+    const char *key; /* of the model and options; the target's facts are added to it */
     void (*progress)(void *user, const char *what, double fraction);
     void *progress_user;
 } fr_tuning_request;
@@ -28,7 +28,8 @@ typedef struct fr_tuned {
     uint64_t tune_ns;
 } fr_tuned;
 
-fr_status fr_tune(const fr_target *target, const fr_steps *steps, const fr_tuning_request *request, fr_tuned *out_tuned) FR_MUST_CHECK;
+fr_status fr_tune(const fr_target *target, const fr_steps *steps, const fr_tuning_request *request,
+                  fr_tuned *out_tuned) FR_MUST_CHECK;
 
 /* plan_store.c: what was chosen, as JSON, and back. A text that does not fit the steps or the device is FR_INVALID. */
 typedef struct fr_picked {
@@ -38,6 +39,7 @@ typedef struct fr_picked {
 } fr_picked;
 
 fr_status fr_picked_write(const fr_steps *steps, const fr_picked *picked, char **out_text) FR_MUST_CHECK;
-fr_status fr_picked_read(const char *text, const fr_steps *steps, const fr_menu *menu, fr_picked *out_picked) FR_MUST_CHECK; /* fills the arrays given */
+fr_status fr_picked_read(const char *text, const fr_steps *steps, const fr_menu *menu,
+                         fr_picked *out_picked) FR_MUST_CHECK; /* fills the arrays given */
 
 #endif
