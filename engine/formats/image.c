@@ -10,8 +10,8 @@ fr_status fr_image_new(int64_t height, int64_t width, int32_t channels, const ch
     if (height <= 0 || width <= 0)
         return fr_fail(FR_INVALID, "%s: the image is empty (%lldx%lld)", where, (long long)height, (long long)width);
     if (height > FR_IMAGE_MAX_PIXELS || width > FR_IMAGE_MAX_PIXELS / height)
-        return fr_fail(FR_INVALID, "%s: the image claims %lldx%lld pixels; at most %d are read", where, (long long)height,
-                       (long long)width, (int)FR_IMAGE_MAX_PIXELS);
+        return fr_fail(FR_INVALID, "%s: the image claims %lldx%lld pixels; at most %d are read", where,
+                       (long long)height, (long long)width, (int)FR_IMAGE_MAX_PIXELS);
     size_t bytes = (size_t)height * (size_t)width * (size_t)channels;
     uint8_t *pixels = fr_alloc(bytes);
     if (!pixels)
@@ -57,7 +57,8 @@ static fr_status parse_any(const uint8_t *data, size_t bytes, const char *where,
 fr_status fr_image_parse(const void *data, size_t bytes, const char *where, int32_t channels, fr_image *out_image) {
     *out_image = (fr_image){0};
     if (channels != 1 && channels != 3)
-        return fr_fail(FR_UNSUPPORTED, "%s: image files have 1 or 3 channels, and %d are wanted: bring a .npy file or raw frames",
+        return fr_fail(FR_UNSUPPORTED,
+                       "%s: image files have 1 or 3 channels, and %d are wanted: bring a .npy file or raw frames",
                        where, channels);
     fr_status status = parse_any(data, bytes, where, out_image);
     if (status == FR_OK)

@@ -90,7 +90,8 @@ fr_status fr_jpeg_parse(const void *data, size_t bytes, const char *where, fr_im
     if (setjmp(job->back) == 0)
         read_pixels(job, data, bytes);
     else if (job->status == FR_OK)
-        job->status = fr_fail(job->errors.msg_code == JERR_OUT_OF_MEMORY ? FR_NO_MEMORY : FR_INVALID, "%s: damaged JPEG: %s", where, job->message);
+        job->status = fr_fail(job->errors.msg_code == JERR_OUT_OF_MEMORY ? FR_NO_MEMORY : FR_INVALID,
+                              "%s: damaged JPEG: %s", where, job->message);
     jpeg_destroy_decompress(&job->jpeg);
     fr_status status = job->status;
     if (status == FR_OK)
@@ -107,7 +108,10 @@ fr_status fr_jpeg_parse(const void *data, size_t bytes, const char *where, fr_im
     (void)data;
     (void)bytes;
     *out_image = (fr_image){0};
-    return fr_fail(FR_UNAVAILABLE, "%s: built without JPEG: install libpng-dev and libjpeg62-turbo-dev and build again, or convert it to PPM", where);
+    return fr_fail(
+        FR_UNAVAILABLE,
+        "%s: built without JPEG: install libpng-dev and libjpeg62-turbo-dev and build again, or convert it to PPM",
+        where);
 }
 
 #endif

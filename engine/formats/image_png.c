@@ -127,7 +127,10 @@ fr_status fr_png_parse(const void *data, size_t bytes, const char *where, fr_ima
     (void)data;
     (void)bytes;
     *out_image = (fr_image){0};
-    return fr_fail(FR_UNAVAILABLE, "%s: built without PNG: install libpng-dev and libjpeg62-turbo-dev and build again, or convert it to PPM", where);
+    return fr_fail(
+        FR_UNAVAILABLE,
+        "%s: built without PNG: install libpng-dev and libjpeg62-turbo-dev and build again, or convert it to PPM",
+        where);
 }
 
 #endif

@@ -6,7 +6,9 @@
 #include "base/status.h"
 #include "formats/image_parts.h"
 
-typedef struct pnm_cursor { const uint8_t *at, *end; } pnm_cursor;
+typedef struct pnm_cursor {
+    const uint8_t *at, *end;
+} pnm_cursor;
 
 static bool is_space(uint8_t c) {
     return c == ' ' || (c >= '\t' && c <= '\r');
@@ -53,7 +55,8 @@ fr_status fr_pnm_parse(const void *data, size_t bytes, const char *where, fr_ima
         need = UINT64_MAX;
     /* The size is judged first: "the image claims ..." says more than "cut short". */
     if (need > have && height > 0 && width > 0 && need <= (uint64_t)FR_IMAGE_MAX_PIXELS * (uint64_t)channels)
-        return fr_fail(FR_INVALID, "%s: the image is cut short: %llu bytes are missing", where, (unsigned long long)(need - have));
+        return fr_fail(FR_INVALID, "%s: the image is cut short: %llu bytes are missing", where,
+                       (unsigned long long)(need - have));
     FR_TRY(fr_image_new(height, width, channels, where, out_image));
     memcpy(out_image->pixels, c.at, (size_t)need);
     return FR_OK;

@@ -12,16 +12,22 @@
 static const char magic[] = "\x93NUMPY";
 enum { MAGIC_BYTES = 6, V1_PREFIX = 10, V2_PREFIX = 12, ALIGN = 64 };
 
-typedef struct npy_type { const char *descr; fr_dtype dtype; } npy_type;
+typedef struct npy_type {
+    const char *descr;
+    fr_dtype dtype;
+} npy_type;
 static const npy_type types[] = {
-    {"|u1", FR_U8}, {"|i1", FR_S8}, {"<f4", FR_F32}, {"<f8", FR_F64}, {"<i4", FR_S32}, {"<i8", FR_S64},
-    {"u1", FR_U8}, {"<u1", FR_U8}, {"i1", FR_S8}, {"<i1", FR_S8}, /* other writers' spellings */
+    {"|u1", FR_U8},  {"|i1", FR_S8}, {"<f4", FR_F32}, {"<f8", FR_F64}, {"<i4", FR_S32},
+    {"<i8", FR_S64}, {"u1", FR_U8},  {"<u1", FR_U8},  {"i1", FR_S8},   {"<i1", FR_S8}, /* other writers' spellings */
 };
 enum { N_TYPES = sizeof types / sizeof types[0] };
 
 /* ---- the dictionary ---- */
 
-typedef struct cursor { const char *at, *end; const char *where; } cursor;
+typedef struct cursor {
+    const char *at, *end;
+    const char *where;
+} cursor;
 
 static fr_status damaged(const cursor *c, const char *expected) {
     return fr_fail(FR_INVALID, "%s: damaged .npy header: %s expected", c->where, expected);
@@ -107,8 +113,10 @@ static fr_status type_of(const cursor *c, const char *descr, fr_dtype *out_dtype
         }
     }
     if (descr[0] == '>')
-        return fr_fail(FR_UNSUPPORTED, "%s: big-endian numbers ('%s'): save it with .astype('%s')", c->where, descr, descr + 1);
-    return fr_fail(FR_UNSUPPORTED, "%s: numbers of type '%s' are not read: u1, i1, i4, i8, f4 and f8 are", c->where, descr);
+        return fr_fail(FR_UNSUPPORTED, "%s: big-endian numbers ('%s'): save it with .astype('%s')", c->where, descr,
+                       descr + 1);
+    return fr_fail(FR_UNSUPPORTED, "%s: numbers of type '%s' are not read: u1, i1, i4, i8, f4 and f8 are", c->where,
+                   descr);
 }
 
 static fr_status take_dictionary(cursor *c, fr_npy *out) {
@@ -129,7 +137,8 @@ static fr_status take_dictionary(cursor *c, fr_npy *out) {
             have_descr = true;
         } else if (strcmp(key, "fortran_order") == 0) {
             if (take_word(c, "True"))
-                return fr_fail(FR_UNSUPPORTED, "%s: the array is in Fortran order: save it with numpy.ascontiguousarray", c->where);
+                return fr_fail(FR_UNSUPPORTED,
+                               "%s: the array is in Fortran order: save it with numpy.ascontiguousarray", c->where);
             if (!take_word(c, "False"))
                 return damaged(c, "True or False");
             have_order = true;
@@ -153,7 +162,8 @@ static fr_status take_dictionary(cursor *c, fr_npy *out) {
 
 /* ---- reading ---- */
 
-fr_status fr_npy_head(const void *data, size_t bytes, const char *where, fr_npy *out, size_t *out_offset, size_t *out_bytes) {
+fr_status fr_npy_head(const void *data, size_t bytes, const char *where, fr_npy *out, size_t *out_offset,
+                      size_t *out_bytes) {
     const uint8_t *raw = data;
     *out = (fr_npy){0};
     *out_offset = *out_bytes = 0;
@@ -188,7 +198,8 @@ fr_status fr_npy_parse(const void *data, size_t bytes, const char *where, fr_npy
     size_t offset, payload;
     FR_TRY(fr_npy_head(data, bytes, where, out, &offset, &payload));
     if (payload > bytes - offset)
-        return fr_fail(FR_INVALID, "%s: the .npy file is cut short: %zu bytes of the array are missing", where, payload - (bytes - offset));
+        return fr_fail(FR_INVALID, "%s: the .npy file is cut short: %zu bytes of the array are missing", where,
+                       payload - (bytes - offset));
     out->data = fr_alloc(payload);
     if (!out->data)
         return fr_no_memory(payload, "an array");

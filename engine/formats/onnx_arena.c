@@ -8,12 +8,20 @@
 
 enum { ARENA_ALIGN = 16, ARENA_BLOCK = 64 * 1024 };
 
-typedef struct fr_onnx_arena_block { struct fr_onnx_arena_block *next; uint64_t pad; } fr_onnx_arena_block;
+typedef struct fr_onnx_arena_block {
+    struct fr_onnx_arena_block *next;
+    uint64_t pad;
+} fr_onnx_arena_block;
 
-static void *allocator_alloc(void *data, size_t bytes) { return fr_onnx_arena_take(data, bytes); }
+static void *allocator_alloc(void *data, size_t bytes) {
+    return fr_onnx_arena_take(data, bytes);
+}
 
 /* protobuf-c frees piece by piece; the arena goes as a whole. */
-static void allocator_free(void *data, void *pointer) { (void)data; (void)pointer; }
+static void allocator_free(void *data, void *pointer) {
+    (void)data;
+    (void)pointer;
+}
 
 void fr_onnx_arena_open(fr_onnx_arena *arena, size_t limit) {
     *arena = (fr_onnx_arena){.limit = limit};
@@ -137,7 +145,9 @@ fr_status fr_onnx_name_check(const char *name, const char *what) {
         bytes = fr_utf8_length(name, left);
         bool control = byte < 0x20 || byte == 0x7f || (byte == 0xc2 && (uint8_t)name[bytes > 1] < 0xa0);
         if (bytes == 0 || control)
-            return fr_fail(FR_INVALID, "the name of %s holds byte 0x%02x, which is no printable UTF-8: the file is damaged", what, byte);
+            return fr_fail(FR_INVALID,
+                           "the name of %s holds byte 0x%02x, which is no printable UTF-8: the file is damaged", what,
+                           byte);
     }
     return FR_OK;
 }

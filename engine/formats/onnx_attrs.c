@@ -4,22 +4,27 @@
 
 #include "formats/onnx_parts.h"
 
-#define FLOAT ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT
-#define INT ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT
+#define FLOAT  ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT
+#define INT    ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT
 #define STRING ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING
-#define INTS ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS
+#define INTS   ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS
 
 typedef enum attr_form {
     FORM_IGNORED = 0, /* of training, or says nothing new */
-    FORM_FLOAT, FORM_INT, FORM_BOOL,
+    FORM_FLOAT,
+    FORM_INT,
+    FORM_BOOL,
     FORM_PAIR,     /* two numbers from 1: int32_t[2] */
     FORM_PADS,     /* four numbers from 0: int32_t[4] */
     FORM_AXES,     /* axes and n_axes */
     FORM_AXIS,     /* axes[0], n_axes = 1 */
     FORM_AXIS_END, /* Shape's end: axes[1], n_axes = 2 */
     FORM_ALL_PADS, /* pads and n_pads */
-    FORM_AUTO_PAD, FORM_TYPE,
-    FORM_ZERO, FORM_ONE, FORM_CONSTANT_MODE /* any other value is refused */
+    FORM_AUTO_PAD,
+    FORM_TYPE,
+    FORM_ZERO,
+    FORM_ONE,
+    FORM_CONSTANT_MODE /* any other value is refused */
 } attr_form;
 
 typedef struct attr_rule {
@@ -27,7 +32,7 @@ typedef struct attr_rule {
     const char *name;
     int kind; /* AttributeProto.type */
     attr_form form;
-    size_t at; /* offset in fr_attrs */
+    size_t at;        /* offset in fr_attrs */
     int since, until; /* opsets; 0 = no end */
     bool needed;
 } attr_rule;
@@ -98,7 +103,12 @@ static const attr_rule rules[] = {
 
 enum { MAX_ATTRIBUTES = 64 }; /* several times what any op has */
 
-typedef struct reading { fr_onnx_import *in; const Onnx__NodeProto *node; fr_attrs *attrs; bool *refused; } reading;
+typedef struct reading {
+    fr_onnx_import *in;
+    const Onnx__NodeProto *node;
+    fr_attrs *attrs;
+    bool *refused;
+} reading;
 
 static fr_status refuse(const reading *r, const char *advice, const char *why, const char *name) {
     *r->refused = true;
@@ -106,11 +116,13 @@ static fr_status refuse(const reading *r, const char *advice, const char *why, c
 }
 
 static fr_status bad(const reading *r, const Onnx__AttributeProto *attr, const char *what) {
-    return fr_fail(FR_INVALID, "node '%s' (%s): attribute '%s' %s", fr_onnx_node_name(r->node), r->node->op_type, attr->name, what);
+    return fr_fail(FR_INVALID, "node '%s' (%s): attribute '%s' %s", fr_onnx_node_name(r->node), r->node->op_type,
+                   attr->name, what);
 }
 
 static const char *kind_name(int kind) {
-    static const char *const names[] = {"nothing", "a float", "an integer", "text", "a tensor", "a graph", "floats", "integers"};
+    static const char *const names[] = {"nothing",  "a float", "an integer", "text",
+                                        "a tensor", "a graph", "floats",     "integers"};
     return kind >= 0 && (size_t)kind < sizeof names / sizeof *names ? names[kind] : "something else";
 }
 
@@ -120,15 +132,19 @@ static fr_status check_kind(const reading *r, const Onnx__AttributeProto *attr, 
         return bad(r, attr, "refers to an attribute of a function, outside of any");
     if (attr->type == (Onnx__AttributeProto__AttributeType)want && there)
         return FR_OK;
-    return fr_fail(FR_INVALID, "node '%s' (%s): attribute '%s' holds %s, where %s belongs", fr_onnx_node_name(r->node), r->node->op_type,
-                   attr->name, attr->type == (Onnx__AttributeProto__AttributeType)want ? "nothing" : kind_name((int)attr->type), kind_name(want));
+    return fr_fail(FR_INVALID, "node '%s' (%s): attribute '%s' holds %s, where %s belongs", fr_onnx_node_name(r->node),
+                   r->node->op_type, attr->name,
+                   attr->type == (Onnx__AttributeProto__AttributeType)want ? "nothing" : kind_name((int)attr->type),
+                   kind_name(want));
 }
 
 /* Kernels, strides, dilations and pads as small numbers: the products of any three fit in 64 bits. */
-static fr_status read_window(const reading *r, const Onnx__AttributeProto *attr, int32_t *out, size_t count, int64_t least) {
+static fr_status read_window(const reading *r, const Onnx__AttributeProto *attr, int32_t *out, size_t count,
+                             int64_t least) {
     enum { LARGEST = 1 << 20 };
     if (attr->n_ints != count && attr->n_ints != 0 && attr->n_ints * 2 % count == 0)
-        return refuse(r, "only 2-D convolutions and pools run: reshape the data to N x C x H x W", "'%s' is not of a 2-D window", attr->name);
+        return refuse(r, "only 2-D convolutions and pools run: reshape the data to N x C x H x W",
+                      "'%s' is not of a 2-D window", attr->name);
     if (attr->n_ints != count)
         return bad(r, attr, count == 2 ? "must have 2 numbers" : "must have 4 numbers");
     for (size_t i = 0; i < count; i++) {
@@ -141,7 +157,8 @@ static fr_status read_window(const reading *r, const Onnx__AttributeProto *attr,
     return FR_OK;
 }
 
-static fr_status read_list(const reading *r, const Onnx__AttributeProto *attr, int64_t *out, int32_t *out_count, size_t room) {
+static fr_status read_list(const reading *r, const Onnx__AttributeProto *attr, int64_t *out, int32_t *out_count,
+                           size_t room) {
     if (attr->n_ints > room)
         return bad(r, attr, "has more numbers than a tensor has dimensions");
     for (size_t i = 0; i < attr->n_ints; i++)
@@ -155,8 +172,13 @@ static bool text_is(const Onnx__AttributeProto *attr, const char *text) {
 }
 
 static fr_status read_auto_pad(const reading *r, const Onnx__AttributeProto *attr) {
-    static const struct { const char *text; fr_auto_pad pad; } forms[] = {
-        {"NOTSET", FR_PAD_EXPLICIT}, {"SAME_UPPER", FR_PAD_SAME_UPPER}, {"SAME_LOWER", FR_PAD_SAME_LOWER}, {"VALID", FR_PAD_VALID}};
+    static const struct {
+        const char *text;
+        fr_auto_pad pad;
+    } forms[] = {{"NOTSET", FR_PAD_EXPLICIT},
+                 {"SAME_UPPER", FR_PAD_SAME_UPPER},
+                 {"SAME_LOWER", FR_PAD_SAME_LOWER},
+                 {"VALID", FR_PAD_VALID}};
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         if (text_is(attr, forms[i].text)) {
             r->attrs->auto_pad = forms[i].pad;
@@ -207,10 +229,14 @@ static fr_status read_one(const reading *r, const attr_rule *rule, const Onnx__A
         return FR_OK;
     case FORM_AUTO_PAD: return read_auto_pad(r, attr);
     case FORM_TYPE: return read_type(r, attr);
-    case FORM_ZERO: return attr->i == 0 ? FR_OK : refuse(r, "export the model for inference (model.eval())", "'%s' is set", attr->name);
-    case FORM_ONE: return attr->i == 1 ? FR_OK : refuse(r, "export it with opset 9 or later", "'%s' is not 1", attr->name);
+    case FORM_ZERO:
+        return attr->i == 0 ? FR_OK
+                            : refuse(r, "export the model for inference (model.eval())", "'%s' is set", attr->name);
+    case FORM_ONE:
+        return attr->i == 1 ? FR_OK : refuse(r, "export it with opset 9 or later", "'%s' is not 1", attr->name);
     case FORM_CONSTANT_MODE:
-        return text_is(attr, "constant") ? FR_OK : refuse(r, "pad with a constant", "its %s is not 'constant'", attr->name);
+        return text_is(attr, "constant") ? FR_OK
+                                         : refuse(r, "pad with a constant", "its %s is not 'constant'", attr->name);
     case FORM_IGNORED: break;
     }
     return FR_OK;
@@ -238,16 +264,19 @@ static const Onnx__AttributeProto *attr_find(const Onnx__NodeProto *node, const 
     return NULL;
 }
 
-fr_status fr_onnx_node_attrs(fr_onnx_import *in, const Onnx__NodeProto *node, const fr_op_info *op, fr_attrs *attrs, bool *out_refused) {
+fr_status fr_onnx_node_attrs(fr_onnx_import *in, const Onnx__NodeProto *node, const fr_op_info *op, fr_attrs *attrs,
+                             bool *out_refused) {
     reading r = {in, node, attrs, out_refused};
     set_defaults(in, op, attrs);
     *out_refused = false;
     if (node->n_attribute > MAX_ATTRIBUTES)
-        return fr_fail(FR_INVALID, "node '%s' (%s) has %zu attributes", fr_onnx_node_name(node), node->op_type, node->n_attribute);
+        return fr_fail(FR_INVALID, "node '%s' (%s) has %zu attributes", fr_onnx_node_name(node), node->op_type,
+                       node->n_attribute);
     for (size_t i = 0; i < node->n_attribute; i++) {
         const Onnx__AttributeProto *attr = node->attribute[i];
         if (!attr->name || !attr->name[0])
-            return fr_fail(FR_INVALID, "node '%s' (%s): an attribute has no name", fr_onnx_node_name(node), node->op_type);
+            return fr_fail(FR_INVALID, "node '%s' (%s): an attribute has no name", fr_onnx_node_name(node),
+                           node->op_type);
         FR_TRY(fr_onnx_name_check(attr->name, "an attribute"));
         if (attr_find(node, attr->name, i))
             return bad(&r, attr, "is there twice");
@@ -255,10 +284,13 @@ fr_status fr_onnx_node_attrs(fr_onnx_import *in, const Onnx__NodeProto *node, co
         if (rule)
             FR_TRY(read_one(&r, rule, attr));
         else
-            FR_TRY(refuse(&r, "export it with opset 13 to 18", "its attribute '%s' is not known in the file's opset", attr->name));
+            FR_TRY(refuse(&r, "export it with opset 13 to 18", "its attribute '%s' is not known in the file's opset",
+                          attr->name));
     }
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
-        if (rules[i].op == op->op && rules[i].needed && rule_find(op->op, rules[i].name, in->opset) && !attr_find(node, rules[i].name, node->n_attribute))
-            return fr_fail(FR_INVALID, "node '%s' (%s): the attribute '%s' is missing", fr_onnx_node_name(node), node->op_type, rules[i].name);
+        if (rules[i].op == op->op && rules[i].needed && rule_find(op->op, rules[i].name, in->opset) &&
+            !attr_find(node, rules[i].name, node->n_attribute))
+            return fr_fail(FR_INVALID, "node '%s' (%s): the attribute '%s' is missing", fr_onnx_node_name(node),
+                           node->op_type, rules[i].name);
     return FR_OK;
 }

@@ -17,7 +17,8 @@ static char *cell(const char *text) { /* a copy cut at CELL_BYTES, between chara
     return fr_format("%.*s...", (int)length, text);
 }
 
-fr_status fr_onnx_fault_add(fr_onnx_import *in, const char *name, const char *op, const char *advice, const char *why_fmt, ...) {
+fr_status fr_onnx_fault_add(fr_onnx_import *in, const char *name, const char *op, const char *advice,
+                            const char *why_fmt, ...) {
     if (in->n_faults == in->cap_faults) {
         int32_t room = in->cap_faults ? in->cap_faults * 2 : 16;
         fr_onnx_fault *grown = fr_grow_array(in->faults, (size_t)in->cap_faults, (size_t)room, sizeof *grown);
@@ -49,7 +50,8 @@ static int characters(const char *text) {
 static void add_row(fr_text *table, const fr_onnx_fault *row, const int *width) {
     for (int i = 0; i < FR_ONNX_FAULT_CELLS; i++) {
         bool last = i + 1 == FR_ONNX_FAULT_CELLS;
-        fr_text_add(table, "%s%*s%s", row->cell[i], last ? 0 : width[i] - characters(row->cell[i]), "", last ? "\n" : "  ");
+        fr_text_add(table, "%s%*s%s", row->cell[i], last ? 0 : width[i] - characters(row->cell[i]), "",
+                    last ? "\n" : "  ");
     }
 }
 
@@ -79,8 +81,9 @@ fr_status fr_onnx_faults_report(const fr_onnx_import *in, char **out_report) {
     const char *const *first = (const char *const *)in->faults[0].cell;
     if (in->n_faults == 1)
         return fr_fail(FR_UNSUPPORTED, "%s '%s' can't run: %s (%s)", first[1], first[0], first[2], first[3]);
-    return fr_fail(FR_UNSUPPORTED, "%d nodes or tensors of the file can't run, the report lists them all; the first: %s '%s': %s", in->n_faults,
-                   first[1], first[0], first[2]);
+    return fr_fail(FR_UNSUPPORTED,
+                   "%d nodes or tensors of the file can't run, the report lists them all; the first: %s '%s': %s",
+                   in->n_faults, first[1], first[0], first[2]);
 }
 
 void fr_onnx_faults_free(fr_onnx_import *in) {

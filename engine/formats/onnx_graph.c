@@ -9,7 +9,9 @@ const char *fr_onnx_node_name(const Onnx__NodeProto *node) {
     return node->n_output > 0 && node->output[0] ? node->output[0] : "";
 }
 
-static bool given(const char *name) { return name && name[0]; }
+static bool given(const char *name) {
+    return name && name[0];
+}
 
 /* ---- sources --------------------------------------------------------------------------------------------------- */
 
@@ -45,34 +47,57 @@ static fr_status add_constant(fr_onnx_import *in, const Onnx__NodeProto *node) {
     int kind = (int)attr->type;
     if (strcmp(attr->name, "value") == 0 && kind == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR && attr->t)
         source.tensor = attr->t;
-    else if ((strcmp(attr->name, "value_float") == 0 && kind == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT && attr->has_f) ||
+    else if ((strcmp(attr->name, "value_float") == 0 && kind == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT &&
+              attr->has_f) ||
              (strcmp(attr->name, "value_floats") == 0 && kind == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS) ||
-             (strcmp(attr->name, "value_int") == 0 && kind == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT && attr->has_i) ||
+             (strcmp(attr->name, "value_int") == 0 && kind == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT &&
+              attr->has_i) ||
              (strcmp(attr->name, "value_ints") == 0 && kind == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS))
         source.numbers = attr;
     else if (strncmp(attr->name, "value_string", 12) == 0 || strcmp(attr->name, "sparse_value") == 0)
-        FR_TRY(fr_onnx_fault_add(in, name, "Constant", "store it as a dense tensor of numbers", "it holds text or a sparse tensor"));
+        FR_TRY(fr_onnx_fault_add(in, name, "Constant", "store it as a dense tensor of numbers",
+                                 "it holds text or a sparse tensor"));
     else
-        return fr_fail(FR_INVALID, "node '%s' (Constant): its attribute is not a value of the kind its name says", name);
+        return fr_fail(FR_INVALID, "node '%s' (Constant): its attribute is not a value of the kind its name says",
+                       name);
     return add_source(in, source, "a constant");
 }
 
 static fr_status read_numbers(const Onnx__AttributeProto *attr, fr_onnx_tensor *out) {
-    bool single = attr->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT || attr->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
-    bool floats = attr->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT || attr->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS;
-    size_t count = single ? 1 : floats ? attr->n_floats : attr->n_ints, bytes = floats ? sizeof(float) : sizeof(int64_t);
-    *out = (fr_onnx_tensor){.dtype = floats ? FR_F32 : FR_S64, .shape = {.rank = single ? 0 : 1}, .data = fr_alloc_array(count, bytes)};
+    const void *from = NULL;
+    size_t count = 1;
+    *out = (fr_onnx_tensor){.dtype = FR_F32};
+    switch ((int)attr->type) {
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT: from = &attr->f; break;
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS:
+        from = attr->floats;
+        count = attr->n_floats;
+        out->shape.rank = 1;
+        break;
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT:
+        from = &attr->i;
+        out->dtype = FR_S64;
+        break;
+    default:
+        from = attr->ints;
+        count = attr->n_ints;
+        out->shape.rank = 1;
+        out->dtype = FR_S64;
+        break;
+    }
+    if (out->shape.rank == 1)
+        out->shape.dim[0] = (int64_t)count;
+    out->data = fr_alloc_array(count, fr_dtype_bytes(out->dtype));
     if (!out->data)
         return fr_no_memory(count, "a constant of an ONNX file");
-    if (!single)
-        out->shape.dim[0] = (int64_t)count;
     if (count > 0)
-        memcpy(out->data, single ? (floats ? (const void *)&attr->f : &attr->i) : floats ? (const void *)attr->floats : attr->ints, count * bytes);
+        memcpy(out->data, from, count * fr_dtype_bytes(out->dtype));
     return FR_OK;
 }
 
 fr_status fr_onnx_source_read(fr_onnx_import *in, const fr_onnx_source *source, fr_onnx_tensor *out) {
-    return source->tensor ? fr_onnx_tensor_read(source->tensor, source->name, in->folder, out) : read_numbers(source->numbers, out);
+    return source->tensor ? fr_onnx_tensor_read(source->tensor, source->name, in->folder, out)
+                          : read_numbers(source->numbers, out);
 }
 
 /* The graph's value of a tensor, made on the first call; *out_value stays -1 for one that can't be read (it has its row). */
@@ -84,7 +109,8 @@ static fr_status source_value(fr_onnx_import *in, fr_onnx_source *source, int32_
         FR_TRY(fr_graph_add_value(in->graph, source->name, &source->value));
     } else if (source->tensor && fr_onnx_dtype(source->tensor->data_type) == FR_DTYPE_NONE) {
         source->refused = true;
-        FR_TRY(fr_onnx_fault_add(in, source->name, "(tensor)", "store it as float, float16 or int64", "it holds %s", fr_onnx_dtype_name(source->tensor->data_type)));
+        FR_TRY(fr_onnx_fault_add(in, source->name, "(tensor)", "store it as float, float16 or int64", "it holds %s",
+                                 fr_onnx_dtype_name(source->tensor->data_type)));
     } else {
         fr_onnx_tensor tensor;
         FR_TRY(fr_onnx_source_read(in, source, &tensor));
@@ -92,7 +118,8 @@ static fr_status source_value(fr_onnx_import *in, fr_onnx_source *source, int32_
         if (tensor.dtype == FR_F32 && fr_shape_elements(&tensor.shape) == 0)
             status = fr_fail(FR_INVALID, "tensor '%s' has no elements", source->name);
         else
-            status = fr_graph_add_const(in->graph, source->name, tensor.dtype, &tensor.shape, tensor.data, FR_INIT_NONE, &source->value);
+            status = fr_graph_add_const(in->graph, source->name, tensor.dtype, &tensor.shape, tensor.data, FR_INIT_NONE,
+                                        &source->value);
         fr_free(tensor.data);
         FR_TRY(status);
     }
@@ -112,12 +139,14 @@ static fr_status add_input(fr_onnx_import *in, const Onnx__ValueInfoProto *info)
         return fr_onnx_fault_add(in, info->name, "(input)", "give the model plain tensors", "it is no dense tensor");
     const Onnx__TypeProto__Tensor *type = info->type->tensor_type;
     if (!type->has_elem_type || fr_onnx_dtype(type->elem_type) != FR_F32)
-        FR_TRY(fr_onnx_fault_add(in, info->name, "(input)", "export the model with a float input: foldrun scales bytes itself", "it holds %s",
+        FR_TRY(fr_onnx_fault_add(in, info->name, "(input)",
+                                 "export the model with a float input: foldrun scales bytes itself", "it holds %s",
                                  fr_onnx_dtype_name(type->has_elem_type ? type->elem_type : 0)));
     if (!type->shape)
         return fr_fail(FR_INVALID, "input '%s' has no shape", info->name);
     if (type->shape->n_dim > FR_MAX_RANK)
-        return fr_fail(FR_INVALID, "input '%s' has %zu dimensions; foldrun takes up to %d", info->name, type->shape->n_dim, FR_MAX_RANK);
+        return fr_fail(FR_INVALID, "input '%s' has %zu dimensions; foldrun takes up to %d", info->name,
+                       type->shape->n_dim, FR_MAX_RANK);
     fr_shape shape = {.rank = (int32_t)type->shape->n_dim};
     for (int32_t i = 0; i < shape.rank; i++) {
         const Onnx__TensorShapeProto__Dimension *dim = type->shape->dim[i];
@@ -127,7 +156,8 @@ static fr_status add_input(fr_onnx_import *in, const Onnx__ValueInfoProto *info)
         if (shape.dim[i] > INT32_MAX || shape.dim[i] == 0)
             return fr_fail(FR_INVALID, "input '%s': dimension %d is %lld", info->name, i, (long long)shape.dim[i]);
         if (shape.dim[i] < 0) {
-            FR_TRY(fr_onnx_fault_add(in, info->name, "(input)", "export it with fixed sizes, all but the batch", "its dimension %d is open", i));
+            FR_TRY(fr_onnx_fault_add(in, info->name, "(input)", "export it with fixed sizes, all but the batch",
+                                     "its dimension %d is open", i));
             shape.dim[i] = 1;
         }
     }
@@ -149,9 +179,11 @@ static fr_status declare_tensors(fr_onnx_import *in, const Onnx__GraphProto *gra
         const Onnx__TensorProto *values = graph->sparse_initializer[i]->values;
         const char *name = values && given(values->name) ? values->name : "?";
         FR_TRY(fr_onnx_name_check(name, "a sparse initializer"));
-        FR_TRY(fr_onnx_fault_add(in, name, "(sparse)", "store it as a dense tensor", "sparse initializers are not read"));
+        FR_TRY(
+            fr_onnx_fault_add(in, name, "(sparse)", "store it as a dense tensor", "sparse initializers are not read"));
         if (!fr_onnx_source_find(in, name))
-            FR_TRY(add_source(in, (fr_onnx_source){.name = name, .value = -1, .refused = true}, "a sparse initializer"));
+            FR_TRY(
+                add_source(in, (fr_onnx_source){.name = name, .value = -1, .refused = true}, "a sparse initializer"));
     }
     for (size_t i = 0; i < graph->n_input; i++) {
         const Onnx__ValueInfoProto *info = graph->input[i];
@@ -172,7 +204,9 @@ static fr_status declare_tensors(fr_onnx_import *in, const Onnx__GraphProto *gra
 
 /* ---- nodes ----------------------------------------------------------------------------------------------------- */
 
-static bool standard_domain(const char *domain) { return !given(domain) || strcmp(domain, "ai.onnx") == 0; }
+static bool standard_domain(const char *domain) {
+    return !given(domain) || strcmp(domain, "ai.onnx") == 0;
+}
 
 static fr_status declare_outputs(fr_onnx_import *in, const Onnx__NodeProto *node, size_t index) {
     if (!given(node->op_type))
@@ -182,7 +216,8 @@ static fr_status declare_outputs(fr_onnx_import *in, const Onnx__NodeProto *node
     if (node->n_output == 0)
         return fr_fail(FR_INVALID, "node '%s' (%s) makes nothing", fr_onnx_node_name(node), node->op_type);
     if (strcmp(node->op_type, "Constant") == 0 && standard_domain(node->domain))
-        return given(node->output[0]) ? add_constant(in, node) : fr_fail(FR_INVALID, "node %zu (Constant) makes nothing", index);
+        return given(node->output[0]) ? add_constant(in, node)
+                                      : fr_fail(FR_INVALID, "node %zu (Constant) makes nothing", index);
     for (size_t i = 0; i < node->n_output; i++)
         if (given(node->output[i]))
             FR_TRY(add_source(in, (fr_onnx_source){.name = node->output[i], .value = -1}, "a node's output"));
@@ -195,29 +230,36 @@ static fr_status mark_read(fr_onnx_import *in, const Onnx__NodeProto *node) {
         if (source)
             source->read = true;
         else if (given(node->input[i]))
-            return fr_fail(FR_INVALID, "node '%s' (%s) reads '%s', which nothing makes", fr_onnx_node_name(node), node->op_type, node->input[i]);
+            return fr_fail(FR_INVALID, "node '%s' (%s) reads '%s', which nothing makes", fr_onnx_node_name(node),
+                           node->op_type, node->input[i]);
     }
     return FR_OK;
 }
 
-static fr_status check_operator(fr_onnx_import *in, const Onnx__NodeProto *node, const fr_op_info *op, bool *out_refused) {
-    const char *name = fr_onnx_node_name(node), *advice = "run that part of the model outside, or rebuild it from operators foldrun has";
+static fr_status check_operator(fr_onnx_import *in, const Onnx__NodeProto *node, const fr_op_info *op,
+                                bool *out_refused) {
+    const char *name = fr_onnx_node_name(node),
+               *advice = "run that part of the model outside, or rebuild it from operators foldrun has";
     *out_refused = true;
     if (!standard_domain(node->domain)) {
         FR_TRY(fr_onnx_name_check(node->domain, "a domain"));
-        return fr_onnx_fault_add(in, name, node->op_type, "export it with standard ONNX operators", "it belongs to the domain '%s'", node->domain);
+        return fr_onnx_fault_add(in, name, node->op_type, "export it with standard ONNX operators",
+                                 "it belongs to the domain '%s'", node->domain);
     }
     for (size_t i = 0; i < node->n_attribute; i++)
         if (node->attribute[i]->g || node->attribute[i]->n_graphs > 0)
-            return fr_onnx_fault_add(in, name, node->op_type, "export the model without branches and loops", "it holds a graph of its own");
+            return fr_onnx_fault_add(in, name, node->op_type, "export the model without branches and loops",
+                                     "it holds a graph of its own");
     if (!op)
         return fr_onnx_fault_add(in, name, node->op_type, advice, "foldrun has no such operator");
     if (op->op == FR_OP_HARDSWISH && in->opset < 14)
-        return fr_onnx_fault_add(in, name, node->op_type, "export it with opset 14 or later", "opset %d has no such operator", in->opset);
+        return fr_onnx_fault_add(in, name, node->op_type, "export it with opset 14 or later",
+                                 "opset %d has no such operator", in->opset);
     for (size_t i = 1; i < node->n_output; i++) {
         const fr_onnx_source *extra = given(node->output[i]) ? fr_onnx_source_find(in, node->output[i]) : NULL;
         if (extra && (extra->read || op->op == FR_OP_BATCHNORM))
-            return fr_onnx_fault_add(in, name, node->op_type, "export the model for inference (model.eval())", "its output '%s' is one foldrun does not make", extra->name);
+            return fr_onnx_fault_add(in, name, node->op_type, "export the model for inference (model.eval())",
+                                     "its output '%s' is one foldrun does not make", extra->name);
     }
     *out_refused = false;
     return FR_OK;
@@ -253,7 +295,8 @@ static fr_status add_node(fr_onnx_import *in, const Onnx__NodeProto *node) {
         count = (int32_t)i + 1;
     }
     if (!given(node->output[0])) {
-        status = fr_fail(FR_INVALID, "node '%s' (%s): its first output has no name", fr_onnx_node_name(node), node->op_type);
+        status =
+            fr_fail(FR_INVALID, "node '%s' (%s): its first output has no name", fr_onnx_node_name(node), node->op_type);
         goto done;
     }
     FR_GO(done, source_value(in, fr_onnx_source_find(in, node->output[0]), &output));
@@ -283,7 +326,8 @@ static fr_status add_nodes(fr_onnx_import *in, const Onnx__GraphProto *graph) {
         const Onnx__FunctionProto *function = in->model->functions[i];
         const char *name = given(function->name) ? function->name : "?";
         FR_TRY(fr_onnx_name_check(name, "a function"));
-        FR_TRY(fr_onnx_fault_add(in, name, "(function)", "inline it: onnx.inliner.inline_local_functions", "functions of the file itself are not read"));
+        FR_TRY(fr_onnx_fault_add(in, name, "(function)", "inline it: onnx.inliner.inline_local_functions",
+                                 "functions of the file itself are not read"));
     }
     return FR_OK;
 }
@@ -314,20 +358,25 @@ static fr_status check_model(const Onnx__ModelProto *model, int32_t *out_opset) 
     if (opset < 0)
         return fr_fail(FR_INVALID, "the model does not say which opset it uses");
     if (opset < FR_ONNX_OPSET_MIN || opset > FR_ONNX_OPSET_MAX)
-        return fr_fail(FR_UNSUPPORTED, "the model uses opset %lld; foldrun reads %d to %d: export it again, or use onnx.version_converter",
-                       (long long)opset, FR_ONNX_OPSET_MIN, FR_ONNX_OPSET_MAX);
+        return fr_fail(
+            FR_UNSUPPORTED,
+            "the model uses opset %lld; foldrun reads %d to %d: export it again, or use onnx.version_converter",
+            (long long)opset, FR_ONNX_OPSET_MIN, FR_ONNX_OPSET_MAX);
     const Onnx__GraphProto *graph = model->graph;
     if (graph->n_node == 0 || graph->n_output == 0)
         return fr_fail(FR_INVALID, "the graph is empty: it has no %s", graph->n_node == 0 ? "nodes" : "outputs");
     if (graph->n_node > FR_ONNX_MAX_NODES)
-        return fr_fail(FR_UNSUPPORTED, "the graph has %zu nodes; foldrun takes up to %d", graph->n_node, FR_ONNX_MAX_NODES);
+        return fr_fail(FR_UNSUPPORTED, "the graph has %zu nodes; foldrun takes up to %d", graph->n_node,
+                       FR_ONNX_MAX_NODES);
     if (graph->n_output > FR_ONNX_MAX_ENDS)
-        return fr_fail(FR_UNSUPPORTED, "the graph has %zu outputs; foldrun takes up to %d", graph->n_output, FR_ONNX_MAX_ENDS);
+        return fr_fail(FR_UNSUPPORTED, "the graph has %zu outputs; foldrun takes up to %d", graph->n_output,
+                       FR_ONNX_MAX_ENDS);
     *out_opset = (int32_t)opset;
     return FR_OK;
 }
 
-fr_status fr_onnx_build(const Onnx__ModelProto *model, const char *folder, const char *name, fr_graph **out_graph, char **out_report) {
+fr_status fr_onnx_build(const Onnx__ModelProto *model, const char *folder, const char *name, fr_graph **out_graph,
+                        char **out_report) {
     *out_graph = NULL;
     fr_onnx_import in = {.model = model, .folder = folder};
     fr_status status;

@@ -4,7 +4,11 @@
 
 #include "formats/onnx_parts.h"
 
-typedef struct moving { fr_onnx_import *in; const Onnx__NodeProto *node; bool *refused; } moving;
+typedef struct moving {
+    fr_onnx_import *in;
+    const Onnx__NodeProto *node;
+    bool *refused;
+} moving;
 
 static const char *input_name(const Onnx__NodeProto *node, size_t at) {
     return at < node->n_input && node->input[at] && node->input[at][0] ? node->input[at] : NULL;
@@ -31,14 +35,16 @@ static fr_status read_input(const moving *m, size_t at, const char *what, fr_onn
         if (status != FR_UNSUPPORTED)
             return status;
         *m->refused = true;
-        return fr_onnx_fault_add(m->in, fr_onnx_node_name(m->node), m->node->op_type, "store it as int64 or float", "its %s can't be read", what);
+        return fr_onnx_fault_add(m->in, fr_onnx_node_name(m->node), m->node->op_type, "store it as int64 or float",
+                                 "its %s can't be read", what);
     }
     return source->from_input ? refuse_input(m, what, name) : FR_OK;
 }
 
 static fr_status bad_tensor(const moving *m, fr_onnx_tensor *tensor, const char *what, const char *want) {
     fr_free(tensor->data);
-    return fr_fail(FR_INVALID, "node '%s' (%s): its %s must be %s", fr_onnx_node_name(m->node), m->node->op_type, what, want);
+    return fr_fail(FR_INVALID, "node '%s' (%s): its %s must be %s", fr_onnx_node_name(m->node), m->node->op_type, what,
+                   want);
 }
 
 static fr_status read_number(const moving *m, size_t at, const char *what, float *out, bool *out_known) {
@@ -55,7 +61,8 @@ static fr_status read_number(const moving *m, size_t at, const char *what, float
     return FR_OK;
 }
 
-static fr_status read_numbers(const moving *m, size_t at, const char *what, int64_t *out, int32_t *out_count, size_t room, bool *out_known) {
+static fr_status read_numbers(const moving *m, size_t at, const char *what, int64_t *out, int32_t *out_count,
+                              size_t room, bool *out_known) {
     fr_onnx_tensor tensor;
     FR_TRY(read_input(m, at, what, &tensor, out_known));
     if (!*out_known)
@@ -83,7 +90,8 @@ static fr_status move_dropout(const moving *m, bool moved[FR_ONNX_MOVABLE]) {
     if (training == 0)
         return FR_OK;
     *m->refused = true;
-    return fr_onnx_fault_add(m->in, fr_onnx_node_name(m->node), m->node->op_type, "export the model for inference (model.eval())", "it is in training mode");
+    return fr_onnx_fault_add(m->in, fr_onnx_node_name(m->node), m->node->op_type,
+                             "export the model for inference (model.eval())", "it is in training mode");
 }
 
 /* Weights and target shapes that the user would have to bring along. */
@@ -97,7 +105,8 @@ static fr_status check_fixed(const moving *m, size_t first, size_t last, const c
     return FR_OK;
 }
 
-fr_status fr_onnx_node_inputs(fr_onnx_import *in, const Onnx__NodeProto *node, const fr_op_info *op, fr_attrs *attrs, bool moved[FR_ONNX_MOVABLE], bool *out_refused) {
+fr_status fr_onnx_node_inputs(fr_onnx_import *in, const Onnx__NodeProto *node, const fr_op_info *op, fr_attrs *attrs,
+                              bool moved[FR_ONNX_MOVABLE], bool *out_refused) {
     const moving m = {in, node, out_refused};
     memset(moved, 0, FR_ONNX_MOVABLE * sizeof *moved);
     switch (op->op) {
@@ -109,7 +118,9 @@ fr_status fr_onnx_node_inputs(fr_onnx_import *in, const Onnx__NodeProto *node, c
             return FR_OK;
         FR_TRY(read_number(&m, 1, "lower limit", &attrs->lo, &moved[1]));
         return read_number(&m, 2, "upper limit", &attrs->hi, &moved[2]);
-    case FR_OP_SQUEEZE: case FR_OP_UNSQUEEZE: case FR_OP_REDUCEMEAN:
+    case FR_OP_SQUEEZE:
+    case FR_OP_UNSQUEEZE:
+    case FR_OP_REDUCEMEAN:
         if (in->opset < (op->op == FR_OP_REDUCEMEAN ? 18 : 13))
             return FR_OK;
         return read_numbers(&m, 1, "axes", attrs->axes, &attrs->n_axes, FR_MAX_RANK, &moved[1]);

@@ -8,7 +8,9 @@
  * nodes need tens of MB, and a file made of nothing but empty messages is refused. */
 enum { ONNX_MAX_DEPTH = 64, ONNX_UNPACK_BYTES = 256 * 1024 * 1024 };
 
-typedef struct scan { const uint8_t *begin, *at; } scan;
+typedef struct scan {
+    const uint8_t *begin, *at;
+} scan;
 
 static fr_status scan_failed(const scan *s, const char *why) {
     return fr_fail(FR_INVALID, "not an ONNX file, or a damaged one: %s at byte %zu", why, (size_t)(s->at - s->begin));
@@ -37,17 +39,17 @@ static fr_status scan_message(scan *s, const uint8_t *end, const ProtobufCMessag
         if (key >> 3 == 0 || key >> 3 > 0x1fffffff)
             return scan_failed(s, "there is a field that protobuf does not have");
         switch (key & 7) {
-        case 0:
-            FR_TRY(scan_varint(s, end, &bytes));
-            continue;
+        case 0: FR_TRY(scan_varint(s, end, &bytes)); continue;
         case 1: bytes = 8; break;
         case 2: FR_TRY(scan_varint(s, end, &bytes)); break;
         case 5: bytes = 4; break;
         default: return scan_failed(s, "there is a field of no known kind");
         }
         if (bytes > (uint64_t)(end - s->at))
-            return fr_fail(FR_INVALID, "not an ONNX file, or a damaged one: a field of %llu bytes begins at byte %zu, where %zu are left",
-                           (unsigned long long)bytes, (size_t)(s->at - s->begin), (size_t)(end - s->at));
+            return fr_fail(
+                FR_INVALID,
+                "not an ONNX file, or a damaged one: a field of %llu bytes begins at byte %zu, where %zu are left",
+                (unsigned long long)bytes, (size_t)(s->at - s->begin), (size_t)(end - s->at));
         const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(type, (unsigned)(key >> 3));
         if ((key & 7) == 2 && field && field->type == PROTOBUF_C_TYPE_MESSAGE)
             FR_TRY(scan_message(s, s->at + bytes, field->descriptor, depth + 1));
@@ -62,7 +64,8 @@ static fr_status unpack(const void *data, size_t bytes, fr_onnx_arena *arena, On
     if (bytes == 0)
         return fr_fail(FR_INVALID, "the file is empty");
     if (bytes > INT32_MAX)
-        return fr_fail(FR_INVALID, "the file has %zu bytes; ONNX files end at 2 GB: keep the weights as external data", bytes);
+        return fr_fail(FR_INVALID, "the file has %zu bytes; ONNX files end at 2 GB: keep the weights as external data",
+                       bytes);
     scan s = {data, data};
     FR_TRY(scan_message(&s, s.begin + bytes, &onnx__model_proto__descriptor, 0));
     fr_onnx_arena_open(arena, (size_t)ONNX_UNPACK_BYTES + 2 * bytes);
@@ -70,9 +73,11 @@ static fr_status unpack(const void *data, size_t bytes, fr_onnx_arena *arena, On
     if (*out_model)
         return FR_OK;
     if (arena->denied == SIZE_MAX)
-        return fr_fail(FR_INVALID, "the file unpacks to more than %zu MB: it is damaged, or made to exhaust memory", arena->limit >> 20);
-    return arena->denied ? fr_no_memory(arena->denied, "an ONNX file")
-                         : fr_fail(FR_INVALID, "not an ONNX file, or a damaged one: a field has another kind than ONNX gives it");
+        return fr_fail(FR_INVALID, "the file unpacks to more than %zu MB: it is damaged, or made to exhaust memory",
+                       arena->limit >> 20);
+    return arena->denied
+               ? fr_no_memory(arena->denied, "an ONNX file")
+               : fr_fail(FR_INVALID, "not an ONNX file, or a damaged one: a field has another kind than ONNX gives it");
 }
 
 fr_status fr_onnx_parse(const void *data, size_t bytes, const char *folder, fr_graph **out_graph, char **out_report) {
@@ -92,7 +97,9 @@ fr_status fr_onnx_parse(const void *data, size_t bytes, const char *folder, fr_g
 static fr_status split_path(const char *path, char **out_folder, char **out_stem) {
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, *dot = strrchr(base, '.');
     int stem = dot && dot > base ? (int)(dot - base) : (int)strlen(base);
-    *out_folder = !slash ? fr_strdup(".") : slash == path ? fr_strdup("/") : fr_format("%.*s", (int)(slash - path), path);
+    *out_folder = !slash          ? fr_strdup(".")
+                  : slash == path ? fr_strdup("/")
+                                  : fr_format("%.*s", (int)(slash - path), path);
     *out_stem = fr_format("%.*s", stem, base);
     return *out_folder && *out_stem ? FR_OK : fr_no_memory(strlen(path), "a path");
 }

@@ -36,7 +36,8 @@ static bool parse_unsigned(const char *text, size_t bytes, uint64_t limit, uint6
     return bytes > 0 && *out <= limit;
 }
 
-static fr_status read_int(const Onnx__ModelProto *model, const char *key, int32_t least, int32_t most, int32_t *out, bool *out_there) {
+static fr_status read_int(const Onnx__ModelProto *model, const char *key, int32_t least, int32_t most, int32_t *out,
+                          bool *out_there) {
     const char *text = lookup(model, key);
     uint64_t value;
     *out_there = text != NULL;
@@ -90,7 +91,8 @@ static fr_status read_accuracy(const Onnx__ModelProto *model, fr_meta *meta) {
         size_t bytes = strcspn(at, ","), head = strcspn(at, ":,");
         uint64_t fold;
         double accuracy;
-        bool good = meta->n_accuracy < FR_MAX_MEASURED_FOLDS && head < bytes && parse_unsigned(at, head, MAX_FOLD, &fold) && fold > 0 &&
+        bool good = meta->n_accuracy < FR_MAX_MEASURED_FOLDS && head < bytes &&
+                    parse_unsigned(at, head, MAX_FOLD, &fold) && fold > 0 &&
                     fr_number_parse(at + head + 1, bytes - head - 1, &accuracy) && accuracy >= 0 && accuracy <= 100;
         if (!good)
             return bad(key, text, want);
@@ -144,22 +146,27 @@ static fr_status read_shape_facts(const Onnx__ModelProto *model, const fr_graph 
     int64_t features = features_of(graph, &rank);
     bool told;
     if (channels % meta->fold != 0)
-        return fr_fail(FR_INVALID, "metadata '" KEY "fold' is %d, which does not divide the %lld channels of the input '%s'", meta->fold, (long long)channels, input->name);
+        return fr_fail(FR_INVALID,
+                       "metadata '" KEY "fold' is %d, which does not divide the %lld channels of the input '%s'",
+                       meta->fold, (long long)channels, input->name);
     meta->image_channels = (int32_t)(channels / meta->fold);
     int32_t image_channels = meta->image_channels;
     FR_TRY(read_int(model, "image_channels", 1, INT32_MAX, &image_channels, &told));
     if (image_channels != meta->image_channels)
-        return fr_fail(FR_INVALID, "metadata '" KEY "image_channels' is %d, but %lld channels hold %d images", image_channels, (long long)channels, meta->fold);
+        return fr_fail(FR_INVALID, "metadata '" KEY "image_channels' is %d, but %lld channels hold %d images",
+                       image_channels, (long long)channels, meta->fold);
     if (meta->image_channels > FR_MAX_IMAGE_CHANNELS)
         meta->hidden_input = true; /* no image has so many, and there is no room to scale each */
 
     FR_TRY(read_int(model, "classes", 0, INT32_MAX, &meta->classes, &told));
     if (!told && rank == 2 && features % meta->fold != 0)
-        return fr_fail(FR_INVALID, "metadata '" KEY "fold' is %d, which does not divide the %lld numbers of the output", meta->fold, (long long)features);
+        return fr_fail(FR_INVALID, "metadata '" KEY "fold' is %d, which does not divide the %lld numbers of the output",
+                       meta->fold, (long long)features);
     if (!told)
         meta->classes = rank == 2 ? (int32_t)(features / meta->fold) : 0;
     if (meta->classes > 0 && (int64_t)meta->classes * meta->fold != features)
-        return fr_fail(FR_INVALID, "metadata says %d classes for each of %d images, but the output has %lld numbers", meta->classes, meta->fold, (long long)features);
+        return fr_fail(FR_INVALID, "metadata says %d classes for each of %d images, but the output has %lld numbers",
+                       meta->classes, meta->fold, (long long)features);
     return FR_OK;
 }
 
@@ -191,7 +198,11 @@ fr_status fr_onnx_meta_read(const Onnx__ModelProto *model, fr_graph *graph) {
 /* ---- writing --------------------------------------------------------------------------------------------------- */
 
 enum { MAX_ENTRIES = 16 };
-typedef struct entries { fr_onnx_arena *arena; Onnx__ModelProto *model; bool failed; } entries;
+typedef struct entries {
+    fr_onnx_arena *arena;
+    Onnx__ModelProto *model;
+    bool failed;
+} entries;
 
 static void put(entries *to, const char *key, const char *value) {
     Onnx__StringStringEntryProto *entry = fr_onnx_arena_take(to->arena, sizeof *entry);
@@ -225,7 +236,8 @@ static void put_accuracy(entries *to, const fr_meta *meta) {
     char text[FR_MAX_MEASURED_FOLDS * (FR_NUMBER_TEXT + 16)] = "", number[FR_NUMBER_TEXT];
     for (int32_t i = 0; i < meta->n_accuracy; i++) {
         fr_number_text(meta->accuracy[i].accuracy, number);
-        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%d:%s", i ? "," : "", meta->accuracy[i].fold, number);
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%d:%s", i ? "," : "", meta->accuracy[i].fold,
+                 number);
     }
     if (meta->n_accuracy > 0)
         put(to, "accuracy", text);

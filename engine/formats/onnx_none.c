@@ -3,8 +3,9 @@
 #include "formats/onnx.h"
 
 static fr_status without_onnx(void) {
-    return fr_fail(FR_UNAVAILABLE, "this foldrun was built without ONNX: apt-get install libprotobuf-c-dev protobuf-c-compiler "
-                                   "libonnx-dev and build again (.fold models work without)");
+    return fr_fail(FR_UNAVAILABLE,
+                   "this foldrun was built without ONNX: apt-get install libprotobuf-c-dev protobuf-c-compiler "
+                   "libonnx-dev and build again (.fold models work without)");
 }
 
 fr_status fr_onnx_load(const char *path, fr_graph **out_graph, char **out_report) {

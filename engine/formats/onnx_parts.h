@@ -17,14 +17,14 @@ enum {
     FR_ONNX_IR_WRITTEN = 8,
     FR_ONNX_MAX_NODES = 65536,
     FR_ONNX_MAX_ENDS = 256, /* inputs, outputs */
-    FR_ONNX_MOVABLE = 4 /* no op has an attribute at input 4 or later */
+    FR_ONNX_MOVABLE = 4     /* no op has an attribute at input 4 or later */
 };
 
 /* ---- arena: what protobuf-c unpacks into, and what the writer builds its messages in ------------------------- */
 
 typedef struct fr_onnx_arena {
     struct fr_onnx_arena_block *blocks;
-    size_t used, room;  /* of the newest block */
+    size_t used, room;   /* of the newest block */
     size_t total, limit; /* bytes taken; 0 = no limit */
     size_t denied;       /* of a piece that was not given: its bytes; SIZE_MAX when it was the limit */
     ProtobufCAllocator allocator;
@@ -37,7 +37,11 @@ void fr_onnx_arena_close(fr_onnx_arena *arena); /* all at once; an arena that wa
 
 /* ---- names: text -> number ------------------------------------------------------------------------------------ */
 
-typedef struct fr_onnx_names { const char **keys; int32_t *ids; size_t count, room; } fr_onnx_names; /* {0} is empty; keys are not copied */
+typedef struct fr_onnx_names {
+    const char **keys;
+    int32_t *ids;
+    size_t count, room;
+} fr_onnx_names; /* {0} is empty; keys are not copied */
 
 fr_status fr_onnx_names_put(fr_onnx_names *names, const char *key, int32_t id) FR_MUST_CHECK; /* key must be new */
 int32_t fr_onnx_names_get(const fr_onnx_names *names, const char *key);                       /* -1 when absent */
@@ -47,14 +51,20 @@ fr_status fr_onnx_name_check(const char *name, const char *what) FR_MUST_CHECK;
 
 /* ---- tensors --------------------------------------------------------------------------------------------------- */
 
-typedef struct fr_onnx_tensor { fr_dtype dtype; fr_shape shape; void *data; } fr_onnx_tensor; /* F32 or S64; data by fr_free */
+typedef struct fr_onnx_tensor {
+    fr_dtype dtype;
+    fr_shape shape;
+    void *data;
+} fr_onnx_tensor; /* F32 or S64; data by fr_free */
 
 /* What constants of this ONNX type become: FR_F32, FR_S64, or FR_DTYPE_NONE when foldrun can't read them. */
 fr_dtype fr_onnx_dtype(int32_t onnx_type);
 const char *fr_onnx_dtype_name(int32_t onnx_type);
-fr_status fr_onnx_tensor_read(const Onnx__TensorProto *tensor, const char *name, const char *folder, fr_onnx_tensor *out) FR_MUST_CHECK;
+fr_status fr_onnx_tensor_read(const Onnx__TensorProto *tensor, const char *name, const char *folder,
+                              fr_onnx_tensor *out) FR_MUST_CHECK;
 /* The tensor's bytes from a file in `folder` (fr_free); FR_INVALID for a location that leaves it. */
-fr_status fr_onnx_external_read(const Onnx__TensorProto *tensor, const char *name, const char *folder, size_t bytes, uint8_t **out_data) FR_MUST_CHECK;
+fr_status fr_onnx_external_read(const Onnx__TensorProto *tensor, const char *name, const char *folder, size_t bytes,
+                                uint8_t **out_data) FR_MUST_CHECK;
 
 /* ---- import ---------------------------------------------------------------------------------------------------- */
 
@@ -71,7 +81,9 @@ typedef struct fr_onnx_source {
 } fr_onnx_source;
 
 enum { FR_ONNX_FAULT_CELLS = 4 };
-typedef struct fr_onnx_fault { char *cell[FR_ONNX_FAULT_CELLS]; } fr_onnx_fault; /* name, op, why, what to do */
+typedef struct fr_onnx_fault {
+    char *cell[FR_ONNX_FAULT_CELLS];
+} fr_onnx_fault; /* name, op, why, what to do */
 
 typedef struct fr_onnx_import {
     const Onnx__ModelProto *model;
@@ -86,23 +98,29 @@ typedef struct fr_onnx_import {
 } fr_onnx_import;
 
 /* From an unpacked model to a graph with shapes; out_report as in onnx.h. A NULL name: the file's own. */
-fr_status fr_onnx_build(const Onnx__ModelProto *model, const char *folder, const char *name, fr_graph **out_graph, char **out_report) FR_MUST_CHECK;
+fr_status fr_onnx_build(const Onnx__ModelProto *model, const char *folder, const char *name, fr_graph **out_graph,
+                        char **out_report) FR_MUST_CHECK;
 
 fr_onnx_source *fr_onnx_source_find(fr_onnx_import *in, const char *name);
 /* The numbers of a constant source; FR_INVALID when they are damaged. The source must be constant. */
 fr_status fr_onnx_source_read(fr_onnx_import *in, const fr_onnx_source *source, fr_onnx_tensor *out) FR_MUST_CHECK;
-static inline bool fr_onnx_source_is_const(const fr_onnx_source *source) { return source->tensor || source->numbers; }
+static inline bool fr_onnx_source_is_const(const fr_onnx_source *source) {
+    return source->tensor || source->numbers;
+}
 
 /* One row of the table; the call itself fails only without memory. */
-fr_status fr_onnx_fault_add(fr_onnx_import *in, const char *name, const char *op, const char *advice, const char *why_fmt, ...) FR_PRINTF(5, 6) FR_MUST_CHECK;
+fr_status fr_onnx_fault_add(fr_onnx_import *in, const char *name, const char *op, const char *advice,
+                            const char *why_fmt, ...) FR_PRINTF(5, 6) FR_MUST_CHECK;
 /* FR_UNSUPPORTED when there are faults, with the table in *out_report. */
 fr_status fr_onnx_faults_report(const fr_onnx_import *in, char **out_report) FR_MUST_CHECK;
 void fr_onnx_faults_free(fr_onnx_import *in);
 
 /* Attributes of one node. A node at fault adds a row to the table and sets *out_refused. */
-fr_status fr_onnx_node_attrs(fr_onnx_import *in, const Onnx__NodeProto *node, const fr_op_info *op, fr_attrs *attrs, bool *out_refused) FR_MUST_CHECK;
+fr_status fr_onnx_node_attrs(fr_onnx_import *in, const Onnx__NodeProto *node, const fr_op_info *op, fr_attrs *attrs,
+                             bool *out_refused) FR_MUST_CHECK;
 /* Inputs that are attributes in the graph; moved[i] says that input i is one and leaves the node. */
-fr_status fr_onnx_node_inputs(fr_onnx_import *in, const Onnx__NodeProto *node, const fr_op_info *op, fr_attrs *attrs, bool moved[FR_ONNX_MOVABLE], bool *out_refused) FR_MUST_CHECK;
+fr_status fr_onnx_node_inputs(fr_onnx_import *in, const Onnx__NodeProto *node, const fr_op_info *op, fr_attrs *attrs,
+                              bool moved[FR_ONNX_MOVABLE], bool *out_refused) FR_MUST_CHECK;
 /* A name to speak of it: its own, else that of its first output. */
 const char *fr_onnx_node_name(const Onnx__NodeProto *node);
 
@@ -134,8 +152,10 @@ fr_status fr_onnx_write_node(fr_onnx_export *out, const fr_node *node) FR_MUST_C
 /* The value's name; a constant is added to the initializers on its first use. */
 fr_status fr_onnx_write_value(fr_onnx_export *out, int32_t value, const char **out_name) FR_MUST_CHECK;
 /* A constant of the file alone, named after the tensor `base` ("base.part"). data is copied. */
-fr_status fr_onnx_write_const(fr_onnx_export *out, const char *base, const char *part, fr_dtype dtype, const fr_shape *shape, const void *data, const char **out_name) FR_MUST_CHECK;
+fr_status fr_onnx_write_const(fr_onnx_export *out, const char *base, const char *part, fr_dtype dtype,
+                              const fr_shape *shape, const void *data, const char **out_name) FR_MUST_CHECK;
 /* A tensor name that the file does not have yet, taken from now on. */
-fr_status fr_onnx_write_name(fr_onnx_export *out, const char *base, const char *part, const char **out_name) FR_MUST_CHECK;
+fr_status fr_onnx_write_name(fr_onnx_export *out, const char *base, const char *part,
+                             const char **out_name) FR_MUST_CHECK;
 
 #endif

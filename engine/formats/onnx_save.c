@@ -15,7 +15,8 @@ fr_status fr_onnx_write_name(fr_onnx_export *out, const char *base, const char *
 }
 
 /* data is not copied. */
-static fr_status add_initializer(fr_onnx_export *out, const char *name, fr_dtype dtype, const fr_shape *shape, const void *data) {
+static fr_status add_initializer(fr_onnx_export *out, const char *name, fr_dtype dtype, const fr_shape *shape,
+                                 const void *data) {
     Onnx__GraphProto *graph = out->proto;
     if (graph->n_initializer == out->cap_initializers) {
         size_t room = out->cap_initializers * 2 + 64;
@@ -40,12 +41,14 @@ static fr_status add_initializer(fr_onnx_export *out, const char *name, fr_dtype
     tensor->has_data_type = 1;
     tensor->data_type = dtype == FR_S64 ? ONNX__TENSOR_PROTO__DATA_TYPE__INT64 : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
     tensor->has_raw_data = 1;
-    tensor->raw_data = (ProtobufCBinaryData){.len = fr_shape_elements(shape) * fr_dtype_bytes(dtype), .data = (uint8_t *)(uintptr_t)data};
+    tensor->raw_data = (ProtobufCBinaryData){.len = fr_shape_elements(shape) * fr_dtype_bytes(dtype),
+                                             .data = (uint8_t *)(uintptr_t)data};
     graph->initializer[graph->n_initializer++] = tensor;
     return FR_OK;
 }
 
-fr_status fr_onnx_write_const(fr_onnx_export *out, const char *base, const char *part, fr_dtype dtype, const fr_shape *shape, const void *data, const char **out_name) {
+fr_status fr_onnx_write_const(fr_onnx_export *out, const char *base, const char *part, fr_dtype dtype,
+                              const fr_shape *shape, const void *data, const char **out_name) {
     size_t bytes = fr_shape_elements(shape) * fr_dtype_bytes(dtype);
     void *copy = fr_onnx_arena_take(&out->arena, bytes);
     if (!copy)
@@ -89,7 +92,8 @@ static fr_status value_info(fr_onnx_export *out, int32_t value, Onnx__ValueInfoP
     p->type.value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
     p->type.tensor_type = &p->tensor;
     p->tensor.has_elem_type = 1;
-    p->tensor.elem_type = held->dtype == FR_S64 ? ONNX__TENSOR_PROTO__DATA_TYPE__INT64 : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    p->tensor.elem_type =
+        held->dtype == FR_S64 ? ONNX__TENSOR_PROTO__DATA_TYPE__INT64 : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
     p->tensor.shape = &p->shape;
     p->shape.n_dim = (size_t)held->shape.rank;
     p->shape.dim = p->dims;
@@ -108,7 +112,8 @@ static fr_status value_info(fr_onnx_export *out, int32_t value, Onnx__ValueInfoP
     return FR_OK;
 }
 
-static fr_status value_infos(fr_onnx_export *out, const int32_t *values, int32_t count, Onnx__ValueInfoProto ***out_infos, size_t *out_count) {
+static fr_status value_infos(fr_onnx_export *out, const int32_t *values, int32_t count,
+                             Onnx__ValueInfoProto ***out_infos, size_t *out_count) {
     *out_count = 0;
     *out_infos = fr_onnx_arena_take(&out->arena, (size_t)count * sizeof **out_infos);
     if (!*out_infos)
@@ -121,14 +126,17 @@ static fr_status value_infos(fr_onnx_export *out, const int32_t *values, int32_t
 }
 
 static fr_status too_large(size_t bytes) {
-    return fr_fail(FR_UNSUPPORTED, "the model needs %zu MB; an ONNX file ends at 2048 MB: fold by less, or make the widths smaller", bytes >> 20);
+    return fr_fail(FR_UNSUPPORTED,
+                   "the model needs %zu MB; an ONNX file ends at 2048 MB: fold by less, or make the widths smaller",
+                   bytes >> 20);
 }
 
 /* Which values grow with the batch. A graph that runs at one batch only (a file with its batch written into it) has none. */
 static fr_status find_batched(fr_graph *graph, bool *batched) {
     if (fr_graph_infer(graph, FR_ONNX_PROBE_BATCH) == FR_OK)
         for (int32_t v = 0; v < graph->n_values; v++)
-            batched[v] = !graph->values[v].is_const && graph->values[v].shape.rank > 0 && graph->values[v].shape.dim[0] == FR_ONNX_PROBE_BATCH;
+            batched[v] = !graph->values[v].is_const && graph->values[v].shape.rank > 0 &&
+                         graph->values[v].shape.dim[0] == FR_ONNX_PROBE_BATCH;
     FR_TRY(fr_graph_infer(graph, 1));
     for (int32_t v = 0; v < graph->n_values; v++)
         batched[v] = batched[v] && graph->values[v].shape.dim[0] == 1;
@@ -145,7 +153,9 @@ static fr_status check_size(fr_onnx_export *out) {
             if (value < 0 || !graph->values[value].is_const || out->written[value])
                 continue;
             out->written[value] = true;
-            if (!fr_size_mul(fr_shape_elements(&graph->values[value].shape), fr_dtype_bytes(graph->values[value].dtype), &more) || !fr_size_add(bytes, more, &bytes))
+            if (!fr_size_mul(fr_shape_elements(&graph->values[value].shape), fr_dtype_bytes(graph->values[value].dtype),
+                             &more) ||
+                !fr_size_add(bytes, more, &bytes))
                 bytes = SIZE_MAX;
         }
     memset(out->written, 0, (size_t)graph->n_values * sizeof *out->written);
@@ -203,7 +213,10 @@ fr_status fr_onnx_write(fr_graph *graph, void **out_data, size_t *out_bytes) {
     fr_onnx_export out = {.graph = graph};
     fr_status status;
     if (graph->n_inputs == 0 || graph->n_outputs == 0 || graph->n_nodes == 0)
-        return fr_fail(FR_INVALID, "a model without %s can't be exported", graph->n_inputs == 0 ? "inputs" : graph->n_outputs == 0 ? "outputs" : "layers");
+        return fr_fail(FR_INVALID, "a model without %s can't be exported",
+                       graph->n_inputs == 0    ? "inputs"
+                       : graph->n_outputs == 0 ? "outputs"
+                                               : "layers");
     bool *batched = fr_alloc_array((size_t)graph->n_values, sizeof *batched);
     out.written = fr_alloc_array((size_t)graph->n_values, sizeof *out.written);
     fr_onnx_arena_open(&out.arena, 0);

@@ -19,7 +19,10 @@ int32_t fr_onnx_opset_needed(const fr_graph *graph) {
     for (int32_t n = 0; n < graph->n_nodes; n++) {
         const fr_node *node = &graph->nodes[n];
         bool dilated = node->attrs.dilation[0] > 1 || node->attrs.dilation[1] > 1;
-        int32_t since = node->op == FR_OP_HARDSWISH ? 14 : node->op == FR_OP_SHAPE && node->attrs.n_axes > 0 ? 15 : node->op == FR_OP_AVGPOOL && dilated ? 19 : 0;
+        int32_t since = node->op == FR_OP_HARDSWISH                         ? 14
+                        : node->op == FR_OP_SHAPE && node->attrs.n_axes > 0 ? 15
+                        : node->op == FR_OP_AVGPOOL && dilated              ? 19
+                                                                            : 0;
         needed = since > needed ? since : needed;
     }
     return needed;
@@ -100,8 +103,12 @@ static fr_status add_number(writing *w, const char *part, float value) {
     return add_input(w, name);
 }
 
-static fr_status begin(fr_onnx_export *out, const fr_node *node, const char *op, const char *name, const char *output, writing *w) {
-    *w = (writing){.out = out, .node = node, .room_inputs = (size_t)node->n_inputs + FR_ONNX_MOVABLE, .room_attributes = MAX_ATTRIBUTES};
+static fr_status begin(fr_onnx_export *out, const fr_node *node, const char *op, const char *name, const char *output,
+                       writing *w) {
+    *w = (writing){.out = out,
+                   .node = node,
+                   .room_inputs = (size_t)node->n_inputs + FR_ONNX_MOVABLE,
+                   .room_attributes = MAX_ATTRIBUTES};
     fr_onnx_arena *arena = &out->arena;
     w->proto = fr_onnx_arena_take(arena, sizeof *w->proto);
     if (!w->proto)
@@ -176,7 +183,10 @@ static void put_attrs(writing *w) {
         put_float(w, "alpha", a->alpha);
         put_float(w, "beta", a->beta);
         break;
-    case FR_OP_CONCAT: case FR_OP_FLATTEN: case FR_OP_GATHER: case FR_OP_SOFTMAX: put_int(w, "axis", a->axis); break;
+    case FR_OP_CONCAT:
+    case FR_OP_FLATTEN:
+    case FR_OP_GATHER:
+    case FR_OP_SOFTMAX: put_int(w, "axis", a->axis); break;
     case FR_OP_TRANSPOSE: put_ints(w, "perm", a->axes, a->n_axes); break;
     case FR_OP_LRN:
         put_float(w, "alpha", a->alpha);
@@ -201,7 +211,9 @@ static void put_attrs(writing *w) {
             put_int(w, "end", a->axes[1]);
         break;
     case FR_OP_CAST:
-        put_int(w, "to", w->out->graph->values[w->node->outputs[0]].dtype == FR_S64 ? ONNX__TENSOR_PROTO__DATA_TYPE__INT64 : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
+        put_int(w, "to",
+                w->out->graph->values[w->node->outputs[0]].dtype == FR_S64 ? ONNX__TENSOR_PROTO__DATA_TYPE__INT64
+                                                                           : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
         break;
     default: break;
     }
@@ -209,8 +221,12 @@ static void put_attrs(writing *w) {
 
 /* ---- inputs ---------------------------------------------------------------------------------------------------- */
 
-static const fr_shape *shape_in(const writing *w, int32_t input) { return &w->out->graph->values[w->node->inputs[input]].shape; }
-static const fr_shape *shape_out(const writing *w) { return &w->out->graph->values[w->node->outputs[0]].shape; }
+static const fr_shape *shape_in(const writing *w, int32_t input) {
+    return &w->out->graph->values[w->node->inputs[input]].shape;
+}
+static const fr_shape *shape_out(const writing *w) {
+    return &w->out->graph->values[w->node->outputs[0]].shape;
+}
 
 static fr_status add_values(writing *w, int32_t first, int32_t count) {
     for (int32_t i = first; i < count; i++) {
@@ -257,8 +273,9 @@ static fr_status add_target(writing *w) {
     const fr_value *target = &w->out->graph->values[w->node->inputs[1]];
     const bool *batched = w->out->batched;
     int64_t dims[FR_MAX_RANK];
-    bool of_batch = target->is_const && target->data && target->shape.rank == 1 && target->shape.dim[0] > 0 && target->shape.dim[0] <= FR_MAX_RANK &&
-                    *(const int64_t *)target->data > 0 && batched[w->node->inputs[0]] && batched[w->node->outputs[0]];
+    bool of_batch = target->is_const && target->data && target->shape.rank == 1 && target->shape.dim[0] > 0 &&
+                    target->shape.dim[0] <= FR_MAX_RANK && *(const int64_t *)target->data > 0 &&
+                    batched[w->node->inputs[0]] && batched[w->node->outputs[0]];
     if (!of_batch)
         return add_values(w, 1, 2);
     memcpy(dims, target->data, (size_t)target->shape.dim[0] * sizeof *dims);
@@ -272,7 +289,8 @@ static fr_status add_inputs(writing *w) {
     case FR_OP_CLIP: return add_limits(w);
     case FR_OP_SQUEEZE: return add_squeeze_axes(w);
     case FR_OP_UNSQUEEZE: return add_integers(w, "axes", w->node->attrs.axes, w->node->attrs.n_axes);
-    case FR_OP_REDUCEMEAN: return w->out->opset >= 18 ? add_integers(w, "axes", w->node->attrs.axes, w->node->attrs.n_axes) : FR_OK;
+    case FR_OP_REDUCEMEAN:
+        return w->out->opset >= 18 ? add_integers(w, "axes", w->node->attrs.axes, w->node->attrs.n_axes) : FR_OK;
     case FR_OP_PAD: return add_pads(w);
     case FR_OP_RESHAPE: return add_target(w);
     case FR_OP_DROPOUT: return FR_OK; /* ratio and mode say nothing to inference */
@@ -325,7 +343,8 @@ fr_status fr_onnx_write_node(fr_onnx_export *out, const fr_node *node) {
     int32_t axis;
     for (int32_t i = 1; i < node->n_outputs; i++)
         if (node->outputs[i] >= 0 && fr_graph_is_used(out->graph, node->outputs[i]))
-            return fr_fail(FR_UNSUPPORTED, "node '%s' (%s) has a second output, which can't be exported", node->name, op);
+            return fr_fail(FR_UNSUPPORTED, "node '%s' (%s) has a second output, which can't be exported", node->name,
+                           op);
     FR_TRY(begin(out, node, op, node->name, out->graph->values[node->outputs[0]].name, &w));
     if (flattening_softmax(&w, &axis))
         return write_flattening_softmax(out, node, axis);

@@ -25,6 +25,23 @@ static bool all_const(const fr_rewriter *r, const fr_node *node) {
     return true;
 }
 
+/* Constants are weights in another arrangement, or a little arithmetic: what would grow, or take long, is left to be
+ * refused later. */
+static bool is_cheap(const fr_rewriter *r, const fr_node *node) {
+    enum { SMALL = 1 << 22 };
+    size_t result = fr_shape_elements(&r->graph->values[node->outputs[0]].shape), given = 0;
+    double work;
+    for (int32_t i = 0; i < node->n_inputs; i++)
+        if (node->inputs[i] >= 0)
+            given += fr_shape_elements(&r->graph->values[node->inputs[i]].shape);
+    work = (double)result * (double)given;
+    switch (node->op) {
+    case FR_OP_CONV: case FR_OP_MAXPOOL: case FR_OP_AVGPOOL: case FR_OP_LRN: return false;
+    case FR_OP_GEMM: case FR_OP_MATMUL: return result <= SMALL && work <= 0x1p36;
+    default: return result <= SMALL || result <= given;
+    }
+}
+
 static fr_status fold(fr_rewriter *r, fr_node *node) {
     fr_status status = FR_OK;
     fr_dense out = {0};
@@ -72,7 +89,7 @@ fr_status fr_pass_constants(fr_rewriter *r) {
         fr_node *node = &r->graph->nodes[n];
         if (node->op == FR_OP_NONE)
             continue;
-        if (all_const(r, node)) {
+        if (all_const(r, node) && is_cheap(r, node)) {
             FR_TRY(fold(r, node));
         } else if (node->n_outputs == 1 && is_fixed(r, node->outputs[0])) {
             void *data = r->graph->values[node->outputs[0]].data;

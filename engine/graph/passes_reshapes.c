@@ -1,8 +1,5 @@
 /* Reshapes of every spelling become Flatten(1), or Reshape to a target that holds for any batch; ReduceMean over the map
  * becomes GlobalAveragePool. */
-#include <string.h>
-
-#include "base/alloc.h"
 #include "graph/rewrite.h"
 
 static bool is_reshape(const fr_node *node) {
@@ -22,18 +19,6 @@ static bool has_open_target(const fr_rewriter *r, const fr_node *node, const fr_
     return true;
 }
 
-/* 0 copies the batch; the other dimensions are as they are. */
-static fr_status reshape_openly(fr_rewriter *r, int32_t index, const fr_shape *out) {
-    int32_t target, from = r->graph->nodes[index].inputs[0];
-    fr_shape shape = {.rank = 1, .dim = {out->rank}};
-    int64_t *numbers = fr_alloc_array((size_t)out->rank, sizeof *numbers);
-    for (int32_t i = 1; i < out->rank && numbers; i++)
-        numbers[i] = out->dim[i];
-    FR_TRY(fr_rewrite_const(r, &r->graph->nodes[index], "shape", FR_S64, &shape, numbers, &target));
-    int32_t inputs[2] = {from, target};
-    return fr_rewrite_become(r, &r->graph->nodes[index], FR_OP_RESHAPE, NULL, inputs, 2);
-}
-
 static fr_status canonical(fr_rewriter *r, int32_t index) {
     fr_node *node = &r->graph->nodes[index];
     const fr_node *before = fr_rewrite_maker(r, node->inputs[0]);
@@ -41,9 +26,8 @@ static fr_status canonical(fr_rewriter *r, int32_t index) {
     if (!fr_rewrite_is_batched(r, node->inputs[0]) || !fr_rewrite_is_batched(r, node->outputs[0]))
         return FR_OK;
     /* only the first of a row of reshapes matters, as far as it reads: the result's shape is fixed */
-    if (is_reshape(before) && fr_rewrite_is_batched(r, before->inputs[0])) {
+    if (is_reshape(before) && fr_rewrite_is_batched(r, before->inputs[0]))
         fr_rewrite_set_input(r, node, 0, before->inputs[0]);
-    }
     if (fr_shape_equal(&r->graph->values[node->inputs[0]].shape, &out) && fr_rewrite_bypass(r, node, node->inputs[0]))
         return FR_OK;
     if (out.rank == 2 && node->op == FR_OP_FLATTEN && node->attrs.axis == 1)
@@ -53,7 +37,7 @@ static fr_status canonical(fr_rewriter *r, int32_t index) {
         int32_t input = node->inputs[0];
         return fr_rewrite_become(r, node, FR_OP_FLATTEN, &attrs, &input, 1);
     }
-    return has_open_target(r, node, &out) ? FR_OK : reshape_openly(r, index, &out);
+    return has_open_target(r, node, &out) ? FR_OK : fr_rewrite_to_reshape(r, index);
 }
 
 static bool over_map(const fr_rewriter *r, const fr_node *node) {

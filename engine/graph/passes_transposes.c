@@ -41,18 +41,6 @@ static bool moves_ones_only(const fr_rewriter *r, const fr_node *node) {
     return true;
 }
 
-static fr_status become_reshape(fr_rewriter *r, int32_t index) {
-    fr_node *node = &r->graph->nodes[index];
-    const fr_shape out = r->graph->values[node->outputs[0]].shape;
-    fr_shape shape = {.rank = 1, .dim = {out.rank}};
-    int64_t *numbers = fr_alloc_array((size_t)out.rank, sizeof *numbers);
-    int32_t inputs[2] = {node->inputs[0], -1};
-    for (int32_t i = 1; i < out.rank && numbers; i++)
-        numbers[i] = out.dim[i];
-    FR_TRY(fr_rewrite_const(r, node, "shape", FR_S64, &shape, numbers, &inputs[1]));
-    return fr_rewrite_become(r, node, FR_OP_RESHAPE, NULL, inputs, 2);
-}
-
 static bool is_pointwise(fr_op op) {
     switch (op) {
     case FR_OP_RELU: case FR_OP_CLIP: case FR_OP_LEAKYRELU: case FR_OP_SIGMOID: case FR_OP_HARDSIGMOID: case FR_OP_HARDSWISH: case FR_OP_TANH:
@@ -199,7 +187,7 @@ static fr_status visit(fr_rewriter *r, int32_t index) {
     case FR_OP_TRANSPOSE:
         if (t)
             merge(r, node, t);
-        return moves_ones_only(r, node) ? become_reshape(r, index) : FR_OK;
+        return moves_ones_only(r, node) ? fr_rewrite_to_reshape(r, index) : FR_OK;
     case FR_OP_ADD: case FR_OP_SUB: case FR_OP_MUL: case FR_OP_DIV: return pull_binary(r, index);
     case FR_OP_GEMM: return absorb_in_gemm(r, index);
     case FR_OP_REDUCEMEAN:

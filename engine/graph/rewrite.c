@@ -208,19 +208,22 @@ static bool is_graph_output(const fr_graph *graph, int32_t value) {
     return false;
 }
 
-static void redirect(fr_rewriter *r, int32_t from, int32_t to) {
+/* Readers mostly stand right after `maker`: the search begins there and goes around once. */
+static void redirect(fr_rewriter *r, int32_t maker, int32_t from, int32_t to) {
     fr_graph *g = r->graph;
-    for (int32_t n = 0; n < g->n_nodes && r->uses[from] > 0; n++)
-        for (int32_t i = 0; i < g->nodes[n].n_inputs; i++)
-            if (g->nodes[n].inputs[i] == from)
-                fr_rewrite_set_input(r, &g->nodes[n], i, to);
+    for (int32_t step = 1; step <= g->n_nodes && r->uses[from] > 0; step++) {
+        fr_node *node = &g->nodes[(maker + step) % g->n_nodes];
+        for (int32_t i = 0; i < node->n_inputs; i++)
+            if (node->inputs[i] == from)
+                fr_rewrite_set_input(r, node, i, to);
+    }
 }
 
 bool fr_rewrite_bypass(fr_rewriter *r, fr_node *node, int32_t value) {
     fr_graph *g = r->graph;
-    int32_t gone = node->outputs[0];
+    int32_t gone = node->outputs[0], index = (int32_t)(node - g->nodes);
     if (!is_graph_output(g, gone)) {
-        redirect(r, gone, value);
+        redirect(r, index, gone, value);
         fr_rewrite_kill(r, node);
         return true;
     }
@@ -235,14 +238,14 @@ bool fr_rewrite_bypass(fr_rewriter *r, fr_node *node, int32_t value) {
     g->values[gone].shape = g->values[value].shape;
     g->values[gone].dtype = g->values[value].dtype;
     g->values[value].producer = -1;
-    redirect(r, value, gone);
+    redirect(r, (int32_t)(maker - g->nodes), value, gone);
     return true;
 }
 
 /* A free name "BASE_WORD", numbered when it is taken. */
 static char *free_name(const fr_graph *graph, const char *base, const char *word) {
     char *name = fr_format("%s_%s", base, word);
-    for (int number = 2; name && fr_graph_find(graph, name) >= 0; number++) {
+    for (int32_t number = graph->n_values; name && fr_graph_find(graph, name) >= 0; number++) {
         fr_free(name);
         name = fr_format("%s_%s%d", base, word, number);
     }
@@ -297,4 +300,16 @@ fr_status fr_rewrite_insert(fr_rewriter *r, const fr_node *node, const char *wor
 cleanup:
     fr_free(name);
     return status;
+}
+
+fr_status fr_rewrite_to_reshape(fr_rewriter *r, int32_t index) {
+    fr_node *node = &r->graph->nodes[index];
+    const fr_shape out = r->graph->values[node->outputs[0]].shape;
+    fr_shape shape = {.rank = 1, .dim = {out.rank}};
+    int64_t *numbers = fr_alloc_array((size_t)out.rank, sizeof *numbers);
+    int32_t inputs[2] = {node->inputs[0], -1};
+    for (int32_t i = 1; i < out.rank && numbers; i++)
+        numbers[i] = out.dim[i];
+    FR_TRY(fr_rewrite_const(r, node, "shape", FR_S64, &shape, numbers, &inputs[1]));
+    return fr_rewrite_become(r, node, FR_OP_RESHAPE, NULL, inputs, 2);
 }

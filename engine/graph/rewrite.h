@@ -50,6 +50,9 @@ fr_status fr_rewrite_const(fr_rewriter *r, const fr_node *node, const char *word
 /* A new node of one input before `node` (named "NODE_word") and its fresh value. */
 fr_status fr_rewrite_insert(fr_rewriter *r, const fr_node *node, const char *word, fr_op op, const fr_attrs *attrs, int32_t input, const fr_shape *shape, int32_t *out_value) FR_MUST_CHECK;
 
+/* The node becomes Reshape of its first input to [0, d1, d2, ...]: 0 copies the batch, the rest is its result's shape. */
+fr_status fr_rewrite_to_reshape(fr_rewriter *r, int32_t index) FR_MUST_CHECK;
+
 typedef fr_status fr_pass(fr_rewriter *r);
 fr_pass fr_pass_tidy, fr_pass_constants, fr_pass_patterns, fr_pass_reshapes, fr_pass_transposes, fr_pass_pads, fr_pass_gemm, fr_pass_affine;
 

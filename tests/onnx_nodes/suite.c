@@ -33,6 +33,7 @@ static void run_test(tally *t, const char *folder, const char *test, int *unclai
     char model[1000], data[1000], op[32];
     int inputs;
     snprintf(model, sizeof model, "%s/%s/model.onnx", folder, test);
+    tally_test_seen(t);
     if (!model_is_claimed(model, op, sizeof op, &inputs)) {
         ++*unclaimed;
         return;

@@ -28,6 +28,7 @@ bool model_is_claimed(const char *model_path, char *out_name, size_t bytes, int 
 typedef struct tally tally;
 tally *tally_new(void);
 void tally_free(tally *t);
+void tally_test_seen(tally *t);
 void tally_add(tally *t, const char *op, const char *test, const verdict *v);
 void tally_print(const tally *t);
 /* Failures, and counts below their floor, with what is wrong printed; 0 = all is well. */

@@ -74,6 +74,13 @@ static bool bind_input(Onnx__GraphProto *graph, const char *name, const char *da
     return true;
 }
 
+/* Opsets 1 to 6 as 7: what changed between them are attributes, which the importer refuses by name where they are gone. */
+static void raise_opset(Onnx__ModelProto *model) {
+    for (size_t i = 0; i < model->n_opset_import; i++)
+        if (model->opset_import[i]->version < 7)
+            model->opset_import[i]->version = 7;
+}
+
 /* The model's bytes, with all inputs but the first bound when asked to. NULL when the data does not allow it. */
 static uint8_t *model_bytes(const char *model_path, const char *data_folder, bool bound, size_t *out_bytes) {
     Onnx__ModelProto *model = read_model(model_path);
@@ -90,6 +97,7 @@ static uint8_t *model_bytes(const char *model_path, const char *data_folder, boo
         index++;
     }
     if (fine) {
+        raise_opset(model);
         *out_bytes = onnx__model_proto__get_packed_size(model);
         packed = malloc(*out_bytes + 1);
         if (packed)
@@ -143,6 +151,23 @@ static outcome evaluate(fr_graph *graph, const data_set *data, char *why, size_t
 }
 
 
+/* The first row of the importer's table (the line after its head), columns parted by a comma; else the sentence. */
+static void explain_refusal(const char *report, char *why, size_t bytes) {
+    const char *row = report ? strchr(report, '\n') : NULL;
+    size_t used = 0;
+    if (!row) {
+        snprintf(why, bytes, "%s", fr_error_sentence());
+        return;
+    }
+    for (row++; *row && *row != '\n' && used + 2 < bytes; row++) {
+        if (row[0] != ' ' || row[1] != ' ')
+            why[used++] = *row;
+        else if (used == 0 || why[used - 1] != ',')
+            why[used++] = ',';
+    }
+    why[used] = 0;
+}
+
 verdict variant_run(const char *model_path, const char *data_folder, bool bound) {
     verdict v = {OUTCOME_REFUSED, OUTCOME_NONE, "the data can't be bound"};
     fr_graph *graph = NULL;
@@ -153,7 +178,7 @@ verdict variant_run(const char *model_path, const char *data_folder, bool bound)
     if (!packed)
         return v;
     if (fr_onnx_parse(packed, bytes, NULL, &graph, &report) != FR_OK) {
-        snprintf(v.why, sizeof v.why, "%s", report && report[0] ? report : fr_error_sentence());
+        explain_refusal(report, v.why, sizeof v.why);
     } else if (read_data(graph, data_folder, &data) != FR_OK) {
         snprintf(v.why, sizeof v.why, "%s", fr_error_sentence());
     } else {

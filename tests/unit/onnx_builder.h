@@ -8,10 +8,29 @@
 
 #include <onnx.pb-c.h>
 
-enum { F32 = 1, U8 = 2, I8 = 3, U16 = 4, I16 = 5, I32 = 6, I64 = 7, TEXT = 8, BOOLEAN = 9, F16 = 10, F64 = 11, U32 = 12, U64 = 13, BF16 = 16 };
+enum {
+    F32 = 1,
+    U8 = 2,
+    I8 = 3,
+    U16 = 4,
+    I16 = 5,
+    I32 = 6,
+    I64 = 7,
+    TEXT = 8,
+    BOOLEAN = 9,
+    F16 = 10,
+    F64 = 11,
+    U32 = 12,
+    U64 = 13,
+    BF16 = 16
+};
 enum { BUILD_ROOM = 128 }; /* of any list */
 
-typedef struct build { fr_onnx_arena arena; Onnx__ModelProto *model; Onnx__GraphProto *graph; } build;
+typedef struct build {
+    fr_onnx_arena arena;
+    Onnx__ModelProto *model;
+    Onnx__GraphProto *graph;
+} build;
 
 static inline void *build_take(build *b, size_t bytes) {
     void *block = fr_onnx_arena_take(&b->arena, bytes);
@@ -20,7 +39,9 @@ static inline void *build_take(build *b, size_t bytes) {
     return block;
 }
 
-static inline char *build_text(build *b, const char *text) { return strcpy(build_take(b, strlen(text) + 1), text); }
+static inline char *build_text(build *b, const char *text) {
+    return strcpy(build_take(b, strlen(text) + 1), text);
+}
 
 static inline build build_new(int opset) {
     build b = {0};
@@ -47,7 +68,9 @@ static inline build build_new(int opset) {
     return b;
 }
 
-static inline void build_free(build *b) { fr_onnx_arena_close(&b->arena); }
+static inline void build_free(build *b) {
+    fr_onnx_arena_close(&b->arena);
+}
 
 static inline char **build_names(build *b, const char *list, size_t *out_count) { /* "x,,w": the second is left out */
     char **names = build_take(b, BUILD_ROOM * sizeof *names);
@@ -81,7 +104,8 @@ static inline Onnx__ValueInfoProto *build_info(build *b, const char *name, int t
     for (size_t i = 0; i < rank; i++) {
         Onnx__TensorShapeProto__Dimension *dim = shape->dim[i] = build_take(b, sizeof *dim);
         onnx__tensor_shape_proto__dimension__init(dim);
-        dim->value_case = dims[i] < 0 ? ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM : ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+        dim->value_case = dims[i] < 0 ? ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM
+                                      : ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
         if (dims[i] < 0)
             dim->dim_param = build_text(b, "batch");
         else
@@ -92,7 +116,8 @@ static inline Onnx__ValueInfoProto *build_info(build *b, const char *name, int t
 }
 
 #define DIMS(...) (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), ((const int64_t[]){__VA_ARGS__})
-#define build_input(b, name, ...) ((b)->graph->input[(b)->graph->n_input++] = build_info((b), (name), F32, DIMS(__VA_ARGS__)))
+#define build_input(b, name, ...) \
+    ((b)->graph->input[(b)->graph->n_input++] = build_info((b), (name), F32, DIMS(__VA_ARGS__)))
 
 static inline void build_output(build *b, const char *name) {
     Onnx__ValueInfoProto *info = build_take(b, sizeof *info);
@@ -146,7 +171,8 @@ static inline Onnx__AttributeProto *build_string(build *b, Onnx__NodeProto *node
     return attr;
 }
 
-static inline Onnx__AttributeProto *build_int_list(build *b, Onnx__NodeProto *node, const char *name, size_t count, const int64_t *values) {
+static inline Onnx__AttributeProto *build_int_list(build *b, Onnx__NodeProto *node, const char *name, size_t count,
+                                                   const int64_t *values) {
     Onnx__AttributeProto *attr = build_attr(b, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
     attr->n_ints = count;
     attr->ints = memcpy(build_take(b, count * sizeof *values), values, count * sizeof *values);
@@ -155,12 +181,15 @@ static inline Onnx__AttributeProto *build_int_list(build *b, Onnx__NodeProto *no
 #define build_ints(b, node, name, ...) build_int_list((b), (node), (name), DIMS(__VA_ARGS__))
 
 /* raw_data of `bytes`; data NULL leaves it without any. */
-static inline Onnx__TensorProto *build_tensor(build *b, const char *name, int type, size_t rank, const int64_t *dims, const void *data, size_t bytes) {
+static inline Onnx__TensorProto *build_tensor(build *b, const char *name, int type, size_t rank, const int64_t *dims,
+                                              const void *data, size_t bytes) {
     Onnx__TensorProto *tensor = build_take(b, sizeof *tensor);
     onnx__tensor_proto__init(tensor);
     tensor->name = build_text(b, name);
     tensor->n_dims = rank;
-    tensor->dims = memcpy(build_take(b, rank * sizeof *dims + 1), dims, rank * sizeof *dims);
+    tensor->dims = build_take(b, rank * sizeof *dims + 1);
+    if (rank > 0)
+        memcpy(tensor->dims, dims, rank * sizeof *dims);
     tensor->has_data_type = 1;
     tensor->data_type = type;
     if (data) {
@@ -170,7 +199,9 @@ static inline Onnx__TensorProto *build_tensor(build *b, const char *name, int ty
     return tensor;
 }
 
-static inline Onnx__TensorProto *build_init(build *b, Onnx__TensorProto *tensor) { return b->graph->initializer[b->graph->n_initializer++] = tensor; }
+static inline Onnx__TensorProto *build_init(build *b, Onnx__TensorProto *tensor) {
+    return b->graph->initializer[b->graph->n_initializer++] = tensor;
+}
 
 /* Weights that no two places share: 0.5, -0.25, ... */
 #define build_weights(b, name, ...) build_weights_of((b), (name), DIMS(__VA_ARGS__))
@@ -183,8 +214,13 @@ static inline Onnx__TensorProto *build_weights_of(build *b, const char *name, si
         values[i] = (float)(i * 7 % 11) / 8.0f - 0.5f;
     return build_init(b, build_tensor(b, name, F32, rank, dims, values, count * sizeof *values));
 }
-#define build_list(b, name, ...) build_init((b), build_tensor((b), (name), I64, 1, (const int64_t[]){(int64_t)(sizeof((int64_t[]){__VA_ARGS__}) / 8)}, (const int64_t[]){__VA_ARGS__}, sizeof((int64_t[]){__VA_ARGS__})))
-static inline Onnx__TensorProto *build_scalar(build *b, const char *name, float value) { return build_init(b, build_tensor(b, name, F32, 0, NULL, &value, sizeof value)); }
+#define build_list(b, name, ...)                                                                                     \
+    build_init((b),                                                                                                  \
+               build_tensor((b), (name), I64, 1, (const int64_t[]){(int64_t)(sizeof((int64_t[]){__VA_ARGS__}) / 8)}, \
+                            (const int64_t[]){__VA_ARGS__}, sizeof((int64_t[]){__VA_ARGS__})))
+static inline Onnx__TensorProto *build_scalar(build *b, const char *name, float value) {
+    return build_init(b, build_tensor(b, name, F32, 0, NULL, &value, sizeof value));
+}
 
 static inline Onnx__StringStringEntryProto *build_pair(build *b, const char *key, const char *value) {
     Onnx__StringStringEntryProto *pair = build_take(b, sizeof *pair);
@@ -193,9 +229,12 @@ static inline Onnx__StringStringEntryProto *build_pair(build *b, const char *key
     pair->value = build_text(b, value);
     return pair;
 }
-static inline void build_meta(build *b, const char *key, const char *value) { b->model->metadata_props[b->model->n_metadata_props++] = build_pair(b, key, value); }
+static inline void build_meta(build *b, const char *key, const char *value) {
+    b->model->metadata_props[b->model->n_metadata_props++] = build_pair(b, key, value);
+}
 
-static inline void build_external(build *b, Onnx__TensorProto *tensor, const char *location, const char *offset, const char *length) {
+static inline void build_external(build *b, Onnx__TensorProto *tensor, const char *location, const char *offset,
+                                  const char *length) {
     tensor->has_data_location = 1;
     tensor->data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
     tensor->external_data = build_take(b, 3 * sizeof(void *));

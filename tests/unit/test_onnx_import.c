@@ -15,7 +15,8 @@ static void begin_constant(build *b, const char *op) {
     build_node(b, op, "x,c", "y");
 }
 
-static void check_floats(int type, const void *raw, size_t bytes, void (*fill)(Onnx__TensorProto *), float first, float second) {
+static void check_floats(int type, const void *raw, size_t bytes, void (*fill)(Onnx__TensorProto *), float first,
+                         float second) {
     for (int typed = 0; typed < 2; typed++) {
         build b;
         fr_graph *graph = NULL;
@@ -25,7 +26,8 @@ static void check_floats(int type, const void *raw, size_t bytes, void (*fill)(O
         if (typed)
             fill(tensor);
         fr_status status = import_constant(&b, &graph, &value);
-        bool good = status == FR_OK && value->is_const && value->dtype == FR_F32 && ((float *)value->data)[0] == first && ((float *)value->data)[1] == second;
+        bool good = status == FR_OK && value->is_const && value->dtype == FR_F32 &&
+                    ((float *)value->data)[0] == first && ((float *)value->data)[1] == second;
         fr_graph_free(graph);
         build_free(&b);
         CHECK_INT(status, FR_OK);
@@ -35,18 +37,35 @@ static void check_floats(int type, const void *raw, size_t bytes, void (*fill)(O
 
 static float two_floats[2] = {1.5f, -0.25f};
 static double two_doubles[2] = {1.5, -0.25};
-static int32_t two_halves[2] = {0x3e00, 0xb400}, two_brains[2] = {0x3fc0, 0xbe80}, two_small[2] = {1, 0}, two_signed[2] = {-7, 100};
+static int32_t two_halves[2] = {0x3e00, 0xb400}, two_brains[2] = {0x3fc0, 0xbe80}, two_small[2] = {1, 0},
+               two_signed[2] = {-7, 100};
 static int64_t two_long[2] = {-5, 1LL << 40};
 static uint64_t two_unsigned[2] = {4000000000u, 3};
 
-static void fill_floats(Onnx__TensorProto *t) { t->n_float_data = 2, t->float_data = two_floats; }
-static void fill_doubles(Onnx__TensorProto *t) { t->n_double_data = 2, t->double_data = two_doubles; }
-static void fill_halves(Onnx__TensorProto *t) { t->n_int32_data = 2, t->int32_data = two_halves; }
-static void fill_brains(Onnx__TensorProto *t) { t->n_int32_data = 2, t->int32_data = two_brains; }
-static void fill_small(Onnx__TensorProto *t) { t->n_int32_data = 2, t->int32_data = two_small; }
-static void fill_signed(Onnx__TensorProto *t) { t->n_int32_data = 2, t->int32_data = two_signed; }
-static void fill_long(Onnx__TensorProto *t) { t->n_int64_data = 2, t->int64_data = two_long; }
-static void fill_unsigned(Onnx__TensorProto *t) { t->n_uint64_data = 2, t->uint64_data = two_unsigned; }
+static void fill_floats(Onnx__TensorProto *t) {
+    t->n_float_data = 2, t->float_data = two_floats;
+}
+static void fill_doubles(Onnx__TensorProto *t) {
+    t->n_double_data = 2, t->double_data = two_doubles;
+}
+static void fill_halves(Onnx__TensorProto *t) {
+    t->n_int32_data = 2, t->int32_data = two_halves;
+}
+static void fill_brains(Onnx__TensorProto *t) {
+    t->n_int32_data = 2, t->int32_data = two_brains;
+}
+static void fill_small(Onnx__TensorProto *t) {
+    t->n_int32_data = 2, t->int32_data = two_small;
+}
+static void fill_signed(Onnx__TensorProto *t) {
+    t->n_int32_data = 2, t->int32_data = two_signed;
+}
+static void fill_long(Onnx__TensorProto *t) {
+    t->n_int64_data = 2, t->int64_data = two_long;
+}
+static void fill_unsigned(Onnx__TensorProto *t) {
+    t->n_uint64_data = 2, t->uint64_data = two_unsigned;
+}
 
 TEST(float_weights_of_every_type) {
     check_floats(F32, two_floats, 8, fill_floats, 1.5f, -0.25f);
@@ -55,7 +74,8 @@ TEST(float_weights_of_every_type) {
     check_floats(BF16, (const uint16_t[]){0x3fc0, 0xbe80}, 4, fill_brains, 1.5f, -0.25f);
 }
 
-static void check_integers(int type, const void *raw, size_t bytes, void (*fill)(Onnx__TensorProto *), int64_t first, int64_t second) {
+static void check_integers(int type, const void *raw, size_t bytes, void (*fill)(Onnx__TensorProto *), int64_t first,
+                           int64_t second) {
     for (int typed = 0; typed < 2; typed++) {
         build b = build_new(13);
         fr_onnx_tensor out;
@@ -63,7 +83,8 @@ static void check_integers(int type, const void *raw, size_t bytes, void (*fill)
         if (typed)
             fill(tensor);
         fr_status status = fr_onnx_tensor_read(tensor, "c", NULL, &out);
-        bool good = status == FR_OK && out.dtype == FR_S64 && ((int64_t *)out.data)[0] == first && ((int64_t *)out.data)[1] == second;
+        bool good = status == FR_OK && out.dtype == FR_S64 && ((int64_t *)out.data)[0] == first &&
+                    ((int64_t *)out.data)[1] == second;
         fr_free(out.data);
         build_free(&b);
         CHECK_INT(status, FR_OK);
@@ -112,7 +133,9 @@ TEST(constant_nodes_become_constants) {
 
 /* ---- attributes that became inputs ------------------------------------------------------------------------------ */
 
-static const fr_node *only_node(const fr_graph *graph) { return &graph->nodes[graph->n_nodes - 1]; }
+static const fr_node *only_node(const fr_graph *graph) {
+    return &graph->nodes[graph->n_nodes - 1];
+}
 
 TEST(clip_limits_as_attributes_and_as_inputs) {
     for (int opset = 7; opset <= 21; opset++) {
@@ -161,8 +184,14 @@ static fr_status import_axes(const char *op, int opset, bool as_input, const int
 }
 
 TEST(axes_as_attributes_and_as_inputs) {
-    static const struct { const char *op; int moved; int64_t dims[4]; const char *want; } cases[] = {
-        {"Squeeze", 13, {-1, 4, 1, 1}, "1x4"}, {"Unsqueeze", 13, {-1, 4, 6, 5}, "1x4x1x6x5x1"}, {"ReduceMean", 18, {-1, 4, 6, 5}, "1x4x1x1"}};
+    static const struct {
+        const char *op;
+        int moved;
+        int64_t dims[4];
+        const char *want;
+    } cases[] = {{"Squeeze", 13, {-1, 4, 1, 1}, "1x4"},
+                 {"Unsqueeze", 13, {-1, 4, 6, 5}, "1x4x1x6x5x1"},
+                 {"ReduceMean", 18, {-1, 4, 6, 5}, "1x4x1x1"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int opset = 7; opset <= 21; opset++) {
             fr_graph *graph;
@@ -311,9 +340,12 @@ TEST(metadata_arrives) {
     build b;
     fr_graph *graph;
     begin_folded(&b);
-    static const char *const pairs[][2] = {{"fold", "2"}, {"classes", "4"}, {"image_channels", "3"}, {"mean", "1,2.5,-3e1"}, {"scale", "0.5"},
-                                           {"accuracy", "1:93.95,4:87.51"}, {"seeded", "true"}, {"seed", "18446744073709551615"},
-                                           {"origin", "a test"}, {"title", "lol gold"}, {"name", "v9"}};
+    static const char *const pairs[][2] = {{"fold", "2"},           {"classes", "4"},
+                                           {"image_channels", "3"}, {"mean", "1,2.5,-3e1"},
+                                           {"scale", "0.5"},        {"accuracy", "1:93.95,4:87.51"},
+                                           {"seeded", "true"},      {"seed", "18446744073709551615"},
+                                           {"origin", "a test"},    {"title", "lol gold"},
+                                           {"name", "v9"}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         char key[64];
         snprintf(key, sizeof key, "foldrun.%s", pairs[i][0]);
@@ -355,13 +387,30 @@ TEST(metadata_left_out) {
 }
 
 TEST(metadata_that_is_wrong) {
-    static const struct { const char *key, *value, *says; } cases[] = {
-        {"fold", "0", "whole number from 1"}, {"fold", "two", "'two'"}, {"fold", "99999999999999999999", "whole number"}, {"fold", "4", "does not divide the 6 channels"},
-        {"fold", "3", "does not divide the 8 numbers"}, {"classes", "3", "3 classes for each of 1 images"}, {"classes", "-1", "whole number"},
-        {"image_channels", "2", "6 channels hold 1 images"}, {"mean", "1,2", "one for each channel"}, {"mean", "1,,2", "one for each channel"}, {"scale", "", "one number"},
-        {"scale", "nan", "one number"}, {"mean", "1e99", "one number"}, {"accuracy", "93", "like 1:93.95"}, {"accuracy", "1:93,", "like"}, {"accuracy", "0:9", "like"},
-        {"accuracy", "1:101", "like"}, {"seeded", "yes", "true or false"}, {"seed", "18446744073709551616", "whole number"}, {"name", "a\nb", "printable"},
-        {"origin", "\xff", "printable"}, {"fold", "\x01", "printable"}};
+    static const struct {
+        const char *key, *value, *says;
+    } cases[] = {{"fold", "0", "whole number from 1"},
+                 {"fold", "two", "'two'"},
+                 {"fold", "99999999999999999999", "whole number"},
+                 {"fold", "4", "does not divide the 6 channels"},
+                 {"fold", "3", "does not divide the 8 numbers"},
+                 {"classes", "3", "3 classes for each of 1 images"},
+                 {"classes", "-1", "whole number"},
+                 {"image_channels", "2", "6 channels hold 1 images"},
+                 {"mean", "1,2", "one for each channel"},
+                 {"mean", "1,,2", "one for each channel"},
+                 {"scale", "", "one number"},
+                 {"scale", "nan", "one number"},
+                 {"mean", "1e99", "one number"},
+                 {"accuracy", "93", "like 1:93.95"},
+                 {"accuracy", "1:93,", "like"},
+                 {"accuracy", "0:9", "like"},
+                 {"accuracy", "1:101", "like"},
+                 {"seeded", "yes", "true or false"},
+                 {"seed", "18446744073709551616", "whole number"},
+                 {"name", "a\nb", "printable"},
+                 {"origin", "\xff", "printable"},
+                 {"fold", "\x01", "printable"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         build b;
         fr_graph *graph;
