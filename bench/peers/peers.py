@@ -71,12 +71,12 @@ class Peer:
 class Foldrun:
     name = "foldrun"
 
-    def __init__(self, command, onnx, precision, threads, fold):
-        self.command, self.onnx, self.precision, self.threads, self.fold = command, onnx, precision, threads, fold
+    def __init__(self, command, model, precision, threads, fold):
+        self.command, self.model, self.precision, self.threads, self.fold = command, model, precision, threads, fold
         self.batch, self.schedule = None, ""
 
     def bench(self, batch, seconds):
-        done = subprocess.run([self.command, "bench", self.onnx, "--batch", str(batch), "--precision", self.precision, "--threads", str(self.threads),
+        done = subprocess.run([self.command, "bench", self.model, "--fold", str(self.fold), "--batch", str(batch), "--precision", self.precision, "--threads", str(self.threads),
                                "--input-dtype", "f32", "--duration", str(seconds), "--warmup", "0.1", "--json"], capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(f"foldrun: {done.stderr.strip()}")
@@ -98,7 +98,7 @@ class Foldrun:
 def images_for(command, model, fold, folder):
     """Seeded uint8 images as .npy for foldrun, and the same folded and scaled as the f32 input of the ONNX file."""
     shown = json.loads(subprocess.run([command, "show", model, "--json"], capture_output=True, text=True, check=True).stdout)
-    channels, height, width = shown["input"]
+    channels, height, width = shown["channels"], shown["height"], shown["width"]
     pixels = np.random.default_rng(5).integers(0, 256, (64 * fold, height, width, channels), dtype=np.uint8)
     scaled = pixels.astype(np.float32) / 255.0
     folded = scaled.transpose(0, 3, 1, 2).reshape(64, fold * channels, height, width)
@@ -121,7 +121,7 @@ def compare(command, model, fold, precision, options, folder):
                    check=True, capture_output=True)
     reference = np.load(answers).reshape(64, -1)[:4]
     setup = {"onnx": onnx, "inputs": os.path.join(folder, "inputs.npy"), "fold": fold}
-    engines = [Foldrun(command, onnx, precision, options.threads, fold)] + [Peer(name, precision, options.threads, setup) for name in options.peers]
+    engines = [Foldrun(command, model, precision, options.threads, fold)] + [Peer(name, precision, options.threads, setup) for name in options.peers]
     rows, running = [], []
     for engine in engines:
         batches = [max(1, b // fold) for b in options.batches] if isinstance(engine, Peer) else options.batches

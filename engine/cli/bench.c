@@ -8,7 +8,8 @@
 #include "cli/table.h"
 
 /* One model: every precision and batch, each with all its folds. Answers an exit code. */
-static int bench_model(fr_context *context, const char *name, const bench_request *r, cli_progress *progress, bench_result *result) {
+static int bench_model(fr_context *context, const char *name, const bench_request *r, cli_progress *progress,
+                       bench_result *result) {
     fr_model *model;
     fr_model_info info = FR_OPTIONS(fr_model_info);
     int code = cli_load_model(context, name, &model);
@@ -17,6 +18,7 @@ static int bench_model(fr_context *context, const char *name, const bench_reques
     fr_status status = fr_model_describe(model, &info);
     if (status != FR_OK)
         code = cli_failed(status);
+    const char *label = strcasecmp(name, info.name) == 0 ? info.name : name; /* a file goes by its path */
     size_t before = result->n_rows;
     for (size_t p = 0; p < r->precisions.count && code == CLI_DONE; p++) {
         for (size_t b = 0; b < r->batches.count && code == CLI_DONE && !result->stopped; b++) {
@@ -25,13 +27,15 @@ static int bench_model(fr_context *context, const char *name, const bench_reques
                 if (r->folds.at[f] <= r->batches.at[b])
                     folds.at[folds.count++] = r->folds.at[f];
                 else if (p == 0)
-                    cli_complain("note: fold %lld is left out at batch %lld: one input would hold more images than the batch has",
+                    cli_complain("note: fold %lld is left out at batch %lld: one input would hold more images than the "
+                                 "batch has",
                                  (long long)r->folds.at[f], (long long)r->batches.at[b]);
             }
             if (!r->folds_given && info.fold > 1) /* folded already: as it is */
                 folds = (cli_ints){.at = {info.fold}, .count = 1};
             if (folds.count > 0)
-                code = bench_measure_group(context, strcasecmp(name, info.name) == 0 ? info.name : name, model, r, r->precisions.at[p], r->batches.at[b], &folds, progress, result);
+                code = bench_measure_group(context, label, model, r, r->precisions.at[p], r->batches.at[b], &folds,
+                                           progress, result);
         }
     }
     fr_model_free(model);
@@ -89,7 +93,8 @@ static int measure(const bench_request *r, int n_models, char **models, cli_outp
         code = bench_model(context, models[i], r, &progress, &result);
     cli_progress_clear();
     if (code == CLI_DONE && result.stopped) {
-        cli_complain("interrupted: %s configuration%s had been measured", cli_integer((int64_t)result.n_rows).text, result.n_rows == 1 ? "" : "s");
+        cli_complain("interrupted: %s configuration%s had been measured", cli_integer((int64_t)result.n_rows).text,
+                     result.n_rows == 1 ? "" : "s");
         code = CLI_FAILED;
     }
     if (code == CLI_DONE)
@@ -111,24 +116,29 @@ static int check_request(bench_request *r) {
     r->folds_given = r->folds.count > 0;
     if (!r->folds_given)
         r->folds = (cli_ints){.at = {1, 2, 3, 4}, .count = 4};
-    return CLI_GO_ON;
+    return cli_read_tuning(r->tuning_word, &r->tuning);
 }
 
 static const cli_usage usage = {
     .line = "bench MODEL... [options]",
-    .about = "Measures images a second and the latency of a batch, for each fold, batch and precision, on seeded images; with the\n"
-             "copying and scaling of the images, and without. Says which configuration wins on this machine, and why.\n"
-             "The folds of one setting are measured by turns, so that drifting clocks meet them all alike.\n",
+    .about = "Measures images a second and the latency of a batch, for each fold, batch and precision, on\n"
+             "seeded images; with the copying and scaling of the images, and without. Says which\n"
+             "configuration wins on this machine, and why. The folds of one setting are measured by turns,\n"
+             "so that drifting clocks meet them all alike.\n",
     .examples = "  foldrun bench v1\n"
                 "  foldrun bench v1 n2 --fold 1,4 --batch 1,64,1024 --precision f32,bf16 --duration 2\n"
                 "  foldrun bench n4 --fold 2 --round up:16 --layers\n"
                 "  foldrun bench v1 --json | jq '.results[] | {fold, images: .images_per_s.median}'\n",
-    .least = 1, .most = 64,
+    .least = 1,
+    .most = 64,
 };
 
 int cli_bench(int argc, char **argv) {
-    bench_request r = {.batches = {.at = {1024}, .count = 1}, .precisions = {.at = {FR_PRECISION_F32}, .count = 1},
-                       .input_dtype = FR_U8, .duration = 3, .warmup = 0.5};
+    bench_request r = {.batches = {.at = {1024}, .count = 1},
+                       .precisions = {.at = {FR_PRECISION_F32}, .count = 1},
+                       .input_dtype = FR_U8,
+                       .duration = 3,
+                       .warmup = 0.5};
     const cli_option options[] = {
         {"fold", 'f', CLI_INTS, "LIST", &r.folds, "folds, like 1,2,4 or 1-4 (1-4)", 1, CLI_FOLD_MAX},
         CLI_ROUND_OPTION(r.folding),
@@ -137,11 +147,13 @@ int cli_bench(int argc, char **argv) {
         {"device", 'd', CLI_TEXT, "DEVICE", &r.device, "cpu, cpu:0, ... ('foldrun devices' lists them)", 0, 0},
         {"backend", 0, CLI_TEXT, "NAME", &r.device, "the same, by the backend's name", 0, 0},
         {"precision", 'p', CLI_PRECISIONS, "LIST", &r.precisions, "like f32,bf16,int8 (f32)", 0, 0},
-        {"duration", 0, CLI_REAL, "S", &r.duration, "seconds of timed runs a configuration, with copies and\nwithout each (3)", 0, 86400},
+        {"duration", 0, CLI_REAL, "S", &r.duration,
+         "seconds of timed runs a configuration, with copies and\nwithout each (3)", 0, 86400},
         {"warmup", 0, CLI_REAL, "S", &r.warmup, "seconds before them (0.5)", 0, 86400},
         {"threads", 't', CLI_INT, "N", &r.threads, "at most that many (all)", 1, 4096},
         {"exact", 0, CLI_FLAG, NULL, &r.exact, "no algorithm that changes more than the order of sums", 0, 0},
         {"no-transfers", 0, CLI_FLAG, NULL, &r.no_transfers, "only on images that already lie on the device", 0, 0},
+        CLI_TUNING_OPTION(r.tuning_word),
         {"input-dtype", 0, CLI_TEXT, "TYPE", &r.dtype_word, "of the images: u8 or f32 (u8)", 0, 0},
         {"layers", 0, CLI_FLAG, NULL, &r.layers, "a table of the layers for each configuration", 0, 0},
         CLI_JSON_OPTION(r.json),
@@ -151,9 +163,10 @@ int cli_bench(int argc, char **argv) {
     int words;
     cli_output file = {0};
     int code = cli_parse(argc, argv, &usage, options, &words);
-    if (code == CLI_GO_ON)
-        code = check_request(&r);
     if (code != CLI_GO_ON)
+        return code;
+    code = check_request(&r);
+    if (code != CLI_DONE)
         return code;
     cli_watch_signals();
     code = r.output ? cli_output_begin(r.output, &file) : CLI_DONE;

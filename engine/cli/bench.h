@@ -7,11 +7,19 @@
 #include "cli/progress.h"
 #include "foldrun/foldrun.h"
 
-typedef struct bench_spread { double median, p5, p95; } bench_spread;
-typedef struct bench_latency { double p50, p90, p95, p99; } bench_latency;
+typedef struct bench_spread {
+    double median, p5, p95;
+} bench_spread;
+typedef struct bench_latency {
+    double p50, p90, p95, p99;
+} bench_latency;
 
 /* Runs of one batch, timed one by one; a sample is the time of a run. */
-typedef struct bench_samples { double *ns; size_t count, capacity; double total_ns; } bench_samples;
+typedef struct bench_samples {
+    double *ns;
+    size_t count, capacity;
+    double total_ns;
+} bench_samples;
 
 typedef struct bench_figures {
     bool have;
@@ -42,14 +50,19 @@ typedef struct bench_request {
     bool folds_given;
     cli_folding folding; /* rounding and seed; the fold is a row's */
     cli_precisions precisions;
-    const char *device, *output, *dtype_word;
+    const char *device, *output, *dtype_word, *tuning_word;
+    fr_tuning tuning;
     fr_dtype input_dtype;
     double duration, warmup;
     int64_t threads;
     bool layers, no_transfers, exact, json;
 } bench_request;
 
-typedef struct bench_peak { bool known, measured; double ops_per_s; char why[256]; } bench_peak;
+typedef struct bench_peak {
+    bool known, measured;
+    double ops_per_s;
+    char why[256];
+} bench_peak;
 
 typedef struct bench_result {
     bench_row *rows;
@@ -66,14 +79,20 @@ static inline const bench_figures *bench_main_figures(const bench_row *row) {
 
 /* All folds of one model, precision and batch, opened together and measured by turns, so that a clock that drifts or a
  * neighbour's noise meets them all alike. Adds a row for each fold. Answers an exit code; a failure has been told. */
-int bench_measure_group(fr_context *context, const char *name, const fr_model *model, const bench_request *request, fr_precision precision, int64_t batch,
-                        const cli_ints *folds, cli_progress *progress, bench_result *result);
+int bench_measure_group(fr_context *context, const char *name, const fr_model *model, const bench_request *request,
+                        fr_precision precision, int64_t batch, const cli_ints *folds, cli_progress *progress,
+                        bench_result *result);
 
-/* Sorts the samples. Pure. */
+bool bench_add_sample(bench_samples *samples, double ns); /* false when out of memory */
+/* Sorts the samples. peak_ops_per_s 0 = not measured. */
 bench_figures bench_figures_of(bench_samples *samples, int64_t batch, double ops_per_image, double peak_ops_per_s);
 
 /* The speed-up of a row over fold 1 of the same model, precision and batch; `differs` when their p5 to p95 do not overlap. */
-typedef struct bench_speedup { const bench_row *row, *base; double factor; bool differs; } bench_speedup;
+typedef struct bench_speedup {
+    const bench_row *row, *base;
+    double factor;
+    bool differs;
+} bench_speedup;
 bool bench_speedup_of(const bench_result *result, const bench_row *row, bench_speedup *out);
 
 /* Which configuration of a row's model wins, and why; a few sentences, a line each. Nothing when an earlier row has the same

@@ -1,14 +1,11 @@
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "cli/bench.h"
 
-enum { ROUNDS = 5, LEAST_SAMPLES = 3, MOST_SAMPLES = 1 << 20, PEAK_MS = 400, LAYERS_MS = 1500 };
+enum { ROUNDS = 5, LEAST_SAMPLES = 3, PEAK_MS = 400, LAYERS_MS = 1500 };
 
 /* One fold of the group, while it is measured. */
 typedef struct bench_case {
@@ -28,53 +25,9 @@ typedef struct bench_group {
     fr_images input;
 } bench_group;
 
-/* ---- samples ---- */
-
 static int out_of_memory(void) {
     cli_complain("out of memory");
     return CLI_FAILED;
-}
-
-static int add_sample(bench_samples *s, double ns) {
-    s->total_ns += ns;
-    if (s->count == MOST_SAMPLES) /* enough for any percentile */
-        return CLI_DONE;
-    if (s->count == s->capacity) {
-        size_t capacity = s->capacity ? 2 * s->capacity : 256;
-        double *grown = fr_grow_array(s->ns, s->count, capacity, sizeof *grown);
-        if (!grown)
-            return out_of_memory();
-        s->ns = grown;
-        s->capacity = capacity;
-    }
-    s->ns[s->count++] = ns;
-    return CLI_DONE;
-}
-
-static int by_size(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Of sorted samples, between the two nearest ranks. */
-static double percentile(const bench_samples *s, double percent) {
-    double at = percent / 100 * (double)(s->count - 1);
-    size_t low = (size_t)floor(at), high = low + 1 < s->count ? low + 1 : low;
-    return s->ns[low] + (at - (double)low) * (s->ns[high] - s->ns[low]);
-}
-
-bench_figures bench_figures_of(bench_samples *samples, int64_t batch, double ops_per_image, double peak_ops_per_s) {
-    bench_figures f = {.have = samples->count > 0, .repeats = samples->count, .percent_of_peak = -1};
-    if (!f.have)
-        return f;
-    qsort(samples->ns, samples->count, sizeof *samples->ns, by_size);
-    double images = (double)batch * 1e9;
-    f.images_per_s = (bench_spread){images / percentile(samples, 50), images / percentile(samples, 95), images / percentile(samples, 5)};
-    f.latency_ms = (bench_latency){percentile(samples, 50) / 1e6, percentile(samples, 90) / 1e6, percentile(samples, 95) / 1e6, percentile(samples, 99) / 1e6};
-    f.gflops = ops_per_image * f.images_per_s.median / 1e9;
-    if (peak_ops_per_s > 0)
-        f.percent_of_peak = 100 * f.gflops * 1e9 / peak_ops_per_s;
-    return f;
 }
 
 /* ---- opening ---- */
@@ -145,6 +98,7 @@ static int open_case(fr_context *context, const fr_model *model, bench_group *g,
     options.batch = (int32_t)c->row.batch;
     options.threads = (int32_t)r->threads;
     options.input_dtype = r->input_dtype;
+    options.tuning = r->tuning;
     options.progress = cli_session_progress;
     options.progress_user = g->progress;
     status = fr_session_open(context, c->model, &options, &c->session);
@@ -158,7 +112,8 @@ static int open_case(fr_context *context, const fr_model *model, bench_group *g,
 
 static int time_run(bench_case *c, const fr_images *input, bool resident, double *out_ns) {
     uint64_t start = fr_clock_ns();
-    fr_status status = resident ? fr_session_run_resident(c->session, input->count) : fr_session_run(c->session, input, c->scores);
+    fr_status status =
+        resident ? fr_session_run_resident(c->session, input->count) : fr_session_run(c->session, input, c->scores);
     *out_ns = (double)(fr_clock_ns() - start);
     return status == FR_OK ? CLI_DONE : cli_failed(status);
 }
@@ -178,11 +133,12 @@ static int warm_up(bench_case *c, const fr_images *input, bool resident, double 
 static int time_slice(bench_case *c, const fr_images *input, bool resident, double until_ns) {
     bench_samples *samples = resident ? &c->resident : &c->with_copies;
     size_t before = samples->count;
-    while (!cli_interrupted() && (samples->total_ns < until_ns || (samples->count < LEAST_SAMPLES && samples->count == before))) {
+    while (!cli_interrupted() &&
+           (samples->total_ns < until_ns || (samples->count < LEAST_SAMPLES && samples->count == before))) {
         double ns;
         int code = time_run(c, input, resident, &ns);
-        if (code == CLI_DONE)
-            code = add_sample(samples, ns);
+        if (code == CLI_DONE && !bench_add_sample(samples, ns))
+            code = out_of_memory();
         if (code != CLI_DONE)
             return code;
     }
@@ -197,8 +153,9 @@ static int time_all(bench_group *g) {
     for (int round = 1; round <= ROUNDS; round++) {
         for (size_t i = 0; i < g->n_cases && code == CLI_DONE; i++) {
             bench_case *c = &g->cases[i];
-            cli_progress_say(g->progress, "%s, fold %d, batch %lld, %s: round %d of %d", c->row.model, c->row.model_info.fold, (long long)c->row.batch,
-                             fr_precision_name(c->row.precision), round, (int)ROUNDS);
+            cli_progress_say(g->progress, "%s, fold %d, batch %lld, %s: round %d of %d", c->row.model,
+                             c->row.model_info.fold, (long long)c->row.batch, fr_precision_name(c->row.precision),
+                             round, (int)ROUNDS);
             if (!g->request->no_transfers)
                 code = time_slice(c, &g->input, false, round * round_ns);
             if (code == CLI_DONE)
@@ -214,7 +171,8 @@ static int time_layers(bench_case *c) {
 }
 
 /* Once for each precision; a device without a step that tells has no peak, and no percentage. */
-static void measure_peak(fr_context *context, const bench_request *r, fr_precision precision, cli_progress *progress, bench_peak *peak) {
+static void measure_peak(fr_context *context, const bench_request *r, fr_precision precision, cli_progress *progress,
+                         bench_peak *peak) {
     if (peak->known)
         return;
     peak->known = true;
@@ -256,8 +214,9 @@ static void free_case(bench_case *c) {
     fr_free(c->scores);
 }
 
-int bench_measure_group(fr_context *context, const char *name, const fr_model *model, const bench_request *request, fr_precision precision, int64_t batch,
-                        const cli_ints *folds, cli_progress *progress, bench_result *result) {
+int bench_measure_group(fr_context *context, const char *name, const fr_model *model, const bench_request *request,
+                        fr_precision precision, int64_t batch, const cli_ints *folds, cli_progress *progress,
+                        bench_result *result) {
     bench_group g = {.request = request, .progress = progress, .n_cases = folds->count};
     bench_peak *peak = &result->peaks[precision];
     int code = CLI_DONE;

@@ -22,8 +22,9 @@ static void name_cells(cli_table *table, const bench_row *row) {
 }
 
 static void speed_table(const bench_result *result, fr_text *out) {
-    static const char *const head[] = {"MODEL", "FOLD", "PRECISION", "BATCH", "IMAGES/S", "P5-P95", "NO COPIES", "P5-P95",
-                                       "BATCH MS P50", "P90", "P95", "P99", "GFLOP/S", "% PEAK"};
+    static const char *const head[] = {"MODEL",  "FOLD",      "PRECISION", "BATCH",        "IMAGES/S",
+                                       "P5-P95", "NO COPIES", "P5-P95",    "BATCH MS P50", "P90",
+                                       "P95",    "P99",       "GFLOP/S",   "% PEAK"};
     cli_table table = {.columns = "lrlrrrrrrrrrrr"};
     cli_table_cells(&table, head);
     for (size_t i = 0; i < result->n_rows; i++) {
@@ -46,7 +47,8 @@ static void speed_table(const bench_result *result, fr_text *out) {
 }
 
 static void plan_table(const bench_result *result, fr_text *out) {
-    static const char *const head[] = {"MODEL", "FOLD", "PRECISION", "BATCH", "OPEN MS", "FIRST MS", "PLANNED", "WEIGHTS", "PEAK", "SCHEDULE"};
+    static const char *const head[] = {"MODEL",    "FOLD",    "PRECISION", "BATCH", "OPEN MS",
+                                       "FIRST MS", "PLANNED", "WEIGHTS",   "PEAK",  "SCHEDULE"};
     cli_table table = {.columns = "lrlrrrrrrl"};
     cli_table_cells(&table, head);
     for (size_t i = 0; i < result->n_rows; i++) {
@@ -77,8 +79,9 @@ static void layer_table(const bench_row *row, fr_text *out) {
         cli_table_cell(&table, "%s", l->gflops > 0 ? cli_real(l->gflops).text : "-");
         cli_table_cell(&table, "%s", cli_integer(l->ops_per_input).text);
     }
-    fr_text_add(out, "\n%s, fold %d, %s, batch %s, layer by layer on one lane (%s ns an image in all):\n", row->model, row->model_info.fold,
-                fr_precision_name(row->precision), cli_integer(row->batch).text, cli_real(total).text);
+    fr_text_add(out, "\n%s, fold %d, %s, batch %s, layer by layer on one lane (%s ns an image in all):\n", row->model,
+                row->model_info.fold, fr_precision_name(row->precision), cli_integer(row->batch).text,
+                cli_real(total).text);
     cli_table_print(&table, out);
 }
 
@@ -88,7 +91,8 @@ void bench_tables(const bench_result *result, fr_text *out) {
     for (int p = 0; p < 8; p++) {
         const bench_peak *peak = &result->peaks[p];
         if (peak->measured)
-            fr_text_add(out, "peak in %s: %s GFLOP/s\n", fr_precision_name((fr_precision)p), cli_real(peak->ops_per_s / 1e9).text);
+            fr_text_add(out, "peak in %s: %s GFLOP/s\n", fr_precision_name((fr_precision)p),
+                        cli_real(peak->ops_per_s / 1e9).text);
         else if (peak->known)
             fr_text_add(out, "peak in %s: not measured (%s)\n", fr_precision_name((fr_precision)p), peak->why);
     }

@@ -6,8 +6,9 @@
 
 static int warn_untrained(const char *path, const fr_model_info *info) {
     if (info->fold > 1)
-        cli_complain("note: '%s' is '%s' folded by %d with fresh seeded weights: it must be trained before its answers mean anything", path,
-                     info->name, info->fold);
+        cli_complain("note: '%s' is '%s' folded by %d with fresh seeded weights: it must be trained before its answers "
+                     "mean anything",
+                     path, info->name, info->fold);
     else
         cli_complain("note: the weights in '%s' are seeded, not trained", path);
     return CLI_DONE;
@@ -47,7 +48,8 @@ int cli_export(int argc, char **argv) {
         .line = "export MODEL -o FILE.onnx [options]",
         .about = "Writes a model as standard ONNX, with what folding needs to know in its metadata.\n",
         .examples = "  foldrun export v1 -o v1.onnx\n  foldrun export n2 --fold 4 --round up:16 -o n2-by-4.onnx\n",
-        .least = 1, .most = 1,
+        .least = 1,
+        .most = 1,
     };
     cli_folding folding = {0};
     const char *path = NULL;
@@ -68,10 +70,13 @@ int cli_export(int argc, char **argv) {
 int cli_fold(int argc, char **argv) {
     static const cli_usage usage = {
         .line = "fold FILE.onnx --fold F -o OUT.onnx [options]",
-        .about = "Folds a model: F images become the channels of one input, and every hidden width grows by sqrt(F). That is\n"
-                 "another network, with fresh seeded weights: it must be trained, and is then usually a little less accurate.\n",
-        .examples = "  foldrun fold mine.onnx --fold 4 -o mine-by-4.onnx\n  foldrun fold mine.onnx --fold 2 --round up:16 --seed 7 -o mine-by-2.onnx\n",
-        .least = 1, .most = 1,
+        .about = "Folds a model: F images become the channels of one input, and every hidden width grows by\n"
+                 "sqrt(F). That is another network, with fresh seeded weights: it must be trained, and is then\n"
+                 "usually a little less accurate.\n",
+        .examples = "  foldrun fold mine.onnx --fold 4 -o mine-by-4.onnx\n"
+                    "  foldrun fold mine.onnx --fold 2 --round up:16 --seed 7 -o mine-by-2.onnx\n",
+        .least = 1,
+        .most = 1,
     };
     cli_folding folding = {0};
     const char *path = NULL;

@@ -30,7 +30,8 @@ cli_host cli_read_host(void) {
     read_entry("/proc/cpuinfo", "model name", ':', host.cpu, sizeof host.cpu);
     read_entry("/etc/os-release", "PRETTY_NAME", '=', distribution, sizeof distribution);
     if (uname(&name) == 0)
-        snprintf(host.os, sizeof host.os, "%s%s%.16s %.40s %.16s", distribution, distribution[0] ? ", " : "", name.sysname, name.release, name.machine);
+        snprintf(host.os, sizeof host.os, "%s%s%.16s %.40s %.16s", distribution, distribution[0] ? ", " : "",
+                 name.sysname, name.release, name.machine);
     host.cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
     host.memory_bytes = pages > 0 && page_bytes > 0 ? (int64_t)pages * page_bytes : 0;
     return host;

@@ -4,7 +4,11 @@
 
 #include <stdint.h>
 
-typedef struct cli_host { char cpu[128], os[192]; int cores; int64_t memory_bytes; } cli_host;
+typedef struct cli_host {
+    char cpu[128], os[192];
+    int cores;
+    int64_t memory_bytes;
+} cli_host;
 
 cli_host cli_read_host(void);
 

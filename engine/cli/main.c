@@ -19,7 +19,9 @@ const cli_command cli_commands[] = {
 
 static int print_help(void) {
     fr_text text = {0};
-    fr_text_add(&text, "foldrun %s: runs small CNNs, plain and folded (several images in the channels of one input)\n\n", fr_version());
+    fr_text_add(&text,
+                "foldrun %s: runs small CNNs, plain and folded (several images in the channels of one input)\n\n",
+                fr_version());
     fr_text_add(&text, "usage: foldrun COMMAND [options]\n\n");
     for (const cli_command *c = cli_commands; c->name; c++)
         fr_text_add(&text, "  %-9s %s\n", c->name, c->summary);

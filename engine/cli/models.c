@@ -2,7 +2,10 @@
 #include "cli/output.h"
 #include "cli/table.h"
 
-typedef struct model_row { fr_model_info info; fr_cost cost; } model_row;
+typedef struct model_row {
+    fr_model_info info;
+    fr_cost cost;
+} model_row;
 
 static int read_row(fr_context *context, const char *name, model_row *row) {
     fr_model *model;
@@ -67,7 +70,8 @@ static int print_models(fr_context *context, bool json) {
     if (code == CLI_DONE && json)
         code = cli_write_json(NULL, &w);
     else if (code == CLI_DONE) {
-        fr_text_add(&text, "\nOperations are for one image. The weights are seeded, not trained. Any of them folds: foldrun show v1 --fold 4\n");
+        fr_text_add(&text, "\nOperations are for one image. The weights are seeded, not trained. Any of them folds: "
+                           "foldrun show v1 --fold 4\n");
         code = cli_print(&text);
     }
     fr_text_free(&w.text);

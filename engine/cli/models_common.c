@@ -51,7 +51,8 @@ int cli_fold_model(const fr_model *model, const cli_folding *folding, fr_model *
     return status == FR_OK ? CLI_DONE : cli_failed(status);
 }
 
-int cli_get_model(fr_context *context, const char *name, const cli_folding *folding, fr_model **out_model, fr_model_info *out_info) {
+int cli_get_model(fr_context *context, const char *name, const cli_folding *folding, fr_model **out_model,
+                  fr_model_info *out_info) {
     fr_model *model, *folded = NULL;
     *out_info = FR_OPTIONS(fr_model_info);
     *out_model = NULL;
@@ -78,11 +79,27 @@ int cli_get_model(fr_context *context, const char *name, const cli_folding *fold
     return CLI_DONE;
 }
 
+int cli_read_tuning(const char *word, fr_tuning *out_tuning) {
+    static const struct {
+        const char *word;
+        fr_tuning tuning;
+    } words[] = {{"cached", FR_TUNING_CACHED}, {"fresh", FR_TUNING_FRESH}, {"off", FR_TUNING_OFF}};
+    *out_tuning = FR_TUNING_CACHED;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (word && strcmp(word, words[i].word) == 0) {
+            *out_tuning = words[i].tuning;
+            return CLI_DONE;
+        }
+    }
+    return word ? cli_usage_error("--tuning: '%s' is not cached, fresh or off", word) : CLI_DONE;
+}
+
 int32_t cli_precision_bytes(fr_precision precision) {
     switch (precision) {
     case FR_PRECISION_F64: return 8;
     case FR_PRECISION_F32: return 4;
-    case FR_PRECISION_F16: case FR_PRECISION_BF16: return 2;
+    case FR_PRECISION_F16:
+    case FR_PRECISION_BF16: return 2;
     default: return 1;
     }
 }

@@ -8,19 +8,34 @@
 
 enum { CLI_FOLD_MAX = 4096 };
 
-typedef struct cli_folding { int64_t fold; cli_round round; int64_t seed; } cli_folding; /* fold 0 = the model's own */
+typedef struct cli_folding {
+    int64_t fold;
+    cli_round round;
+    int64_t seed;
+} cli_folding; /* fold 0 = the model's own */
 
-#define CLI_ROUND_HELP "what to do with a folded width, floor(width*sqrt(F)):\nfloor (leave it), or go up:Q, down:Q or nearest:Q\nto a multiple of Q channels"
-#define CLI_ROUND_OPTION(folding) {"round", 0, CLI_ROUND, "WAY", &(folding).round, CLI_ROUND_HELP, 0, 0}
-#define CLI_SEED_OPTION(folding) {"seed", 0, CLI_INT, "N", &(folding).seed, "of a folded model's fresh weights (0)", 0, INT64_MAX}
-#define CLI_JSON_OPTION(flag) {"json", 0, CLI_FLAG, NULL, &(flag), "machine-readable, on standard output", 0, 0}
+#define CLI_ROUND_HELP                                                                                           \
+    "what to do with a folded width, floor(width*sqrt(F)):\nfloor (leave it), or go up:Q, down:Q or nearest:Q\n" \
+    "to a multiple of Q channels"
+#define CLI_ROUND_OPTION(folding) \
+    { "round", 0, CLI_ROUND, "WAY", &(folding).round, CLI_ROUND_HELP, 0, 0 }
+#define CLI_SEED_OPTION(folding) \
+    { "seed", 0, CLI_INT, "N", &(folding).seed, "of a folded model's fresh weights (0)", 0, INT64_MAX }
+#define CLI_JSON_OPTION(flag) \
+    { "json", 0, CLI_FLAG, NULL, &(flag), "machine-readable, on standard output", 0, 0 }
 
 /* All answer an exit code; a failure has been told. */
 int cli_open_context(fr_context **out_context);
-int cli_load_model(fr_context *context, const char *name, fr_model **out_model); /* with the table of an ONNX file's unsupported nodes */
+/* A failure is told with the table of an ONNX file's unsupported nodes. */
+int cli_load_model(fr_context *context, const char *name, fr_model **out_model);
 int cli_fold_model(const fr_model *model, const cli_folding *folding, fr_model **out_model);
 /* Loads, folds if that is asked for, and describes. */
-int cli_get_model(fr_context *context, const char *name, const cli_folding *folding, fr_model **out_model, fr_model_info *out_info);
+int cli_get_model(fr_context *context, const char *name, const cli_folding *folding, fr_model **out_model,
+                  fr_model_info *out_info);
+
+#define CLI_TUNING_OPTION(word) \
+    { "tuning", 0, CLI_TEXT, "WAY", &(word), "cached, fresh (measure again) or off (do not measure)\n(cached)", 0, 0 }
+int cli_read_tuning(const char *word, fr_tuning *out_tuning); /* NULL = cached */
 
 int32_t cli_precision_bytes(fr_precision precision);
 

@@ -8,7 +8,10 @@
 #include "base/json.h"
 #include "base/text.h"
 
-typedef struct cli_output { fr_file_writer *file; const char *path; } cli_output; /* path NULL = standard output */
+typedef struct cli_output {
+    fr_file_writer *file;
+    const char *path;
+} cli_output; /* path NULL = standard output */
 
 /* All answer an exit code; a failure has been told. */
 int cli_output_begin(const char *path, cli_output *out);

@@ -99,7 +99,8 @@ static int fill(pipeline *p, batch *b) {
         bool got;
         if (cli_interrupted())
             return interrupted();
-        fr_status status = fr_source_next(job->source, b->images + (size_t)b->count * job->image_bytes, name, sizeof name, &got);
+        fr_status status =
+            fr_source_next(job->source, b->images + (size_t)b->count * job->image_bytes, name, sizeof name, &got);
         if (status != FR_OK) {
             int code = read_failed(job, status);
             if (code != CLI_DONE)

@@ -11,10 +11,10 @@ typedef struct cli_job {
     fr_session *session;
     cli_rows *rows;
     cli_progress *progress;
-    int64_t batch;      /* images */
+    int64_t batch; /* images */
     size_t image_bytes;
-    bool skip_bad;      /* tell of a file that cannot be read, and go on */
-    int64_t skipped;    /* out: how many were */
+    bool skip_bad;   /* tell of a file that cannot be read, and go on */
+    int64_t skipped; /* out: how many were */
 } cli_job;
 
 /* Every image of the source becomes a row, in order. Answers an exit code; a failure has been told. */

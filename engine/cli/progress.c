@@ -52,10 +52,12 @@ void cli_progress_say(cli_progress *progress, const char *fmt, ...) {
 }
 
 void cli_progress_show(cli_progress *progress, int64_t done) {
-    double seconds = (double)(fr_clock_ns() - progress->start_ns) / 1e9, rate = seconds > 0 ? (double)done / seconds : 0;
+    double seconds = (double)(fr_clock_ns() - progress->start_ns) / 1e9,
+           rate = seconds > 0 ? (double)done / seconds : 0;
     if (progress->total > 0 && rate > 0)
-        cli_progress_say(progress, "%s of %s %s, %s a second, %s s left", cli_integer(done).text, cli_integer(progress->total).text,
-                         progress->what, cli_real(rate).text, cli_integer((int64_t)((double)(progress->total - done) / rate + 0.5)).text);
+        cli_progress_say(progress, "%s of %s %s, %s a second, %s s left", cli_integer(done).text,
+                         cli_integer(progress->total).text, progress->what, cli_real(rate).text,
+                         cli_integer((int64_t)((double)(progress->total - done) / rate + 0.5)).text);
     else
         cli_progress_say(progress, "%s %s, %s a second", cli_integer(done).text, progress->what, cli_real(rate).text);
 }

@@ -7,8 +7,8 @@
 #include "foldrun/types.h"
 
 typedef struct cli_progress {
-    const char *what;  /* "images" */
-    int64_t total;     /* -1: not known */
+    const char *what; /* "images" */
+    int64_t total;    /* -1: not known */
     uint64_t start_ns, shown_ns;
 } cli_progress;
 

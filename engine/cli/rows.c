@@ -1,6 +1,5 @@
 #include "cli/rows.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,9 +23,13 @@ static int put_text(cli_rows *rows, fr_text *text) {
 
 int cli_rows_begin(cli_rows *rows, const char *path, cli_format format, int32_t top, int32_t classes) {
     *rows = (cli_rows){.format = format, .top = top < classes ? top : classes, .classes = classes};
-    int code = cli_output_begin(path, &rows->out);
-    if (code != CLI_DONE || format != CLI_CSV)
-        return code;
+    return cli_output_begin(path, &rows->out);
+}
+
+static int put_head(cli_rows *rows) {
+    if (rows->begun || rows->format != CLI_CSV)
+        return CLI_DONE;
+    rows->begun = true;
     fr_text head = {0};
     fr_text_add(&head, "image");
     for (int32_t k = 1; k <= rows->top; k++)
@@ -119,7 +122,14 @@ static int keep_npy(cli_rows *rows, const float *scores) {
 }
 
 int cli_rows_add(cli_rows *rows, const char *name, const float *scores) {
-    int code = rows->format == CLI_CSV ? add_csv(rows, name, scores) : rows->format == CLI_JSONL ? add_jsonl(rows, name, scores) : keep_npy(rows, scores);
+    int code = put_head(rows);
+    if (code != CLI_DONE)
+        return code;
+    switch (rows->format) {
+    case CLI_CSV: code = add_csv(rows, name, scores); break;
+    case CLI_JSONL: code = add_jsonl(rows, name, scores); break;
+    case CLI_NPY: code = keep_npy(rows, scores); break;
+    }
     rows->count++;
     return code;
 }
@@ -142,7 +152,7 @@ static int write_npy(cli_rows *rows) {
 }
 
 int cli_rows_end(cli_rows *rows) {
-    int code = rows->format == CLI_NPY ? write_npy(rows) : CLI_DONE;
+    int code = rows->format == CLI_NPY ? write_npy(rows) : put_head(rows);
     if (code == CLI_DONE)
         code = cli_output_commit(&rows->out);
     cli_rows_abandon(rows);

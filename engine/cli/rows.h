@@ -10,9 +10,10 @@ typedef struct cli_rows {
     cli_format format;
     int32_t top, classes; /* top: best classes a row; npy has all */
     int64_t count;
+    bool begun; /* the head is written: with the first row, so that a failure before it leaves nothing behind */
     cli_output out;
-    float *all;           /* npy: the header says how many rows there are, so they are kept until the end */
-    size_t capacity;      /* rows of `all` */
+    float *all;      /* npy: the header says how many rows there are, so they are kept until the end */
+    size_t capacity; /* rows of `all` */
 } cli_rows;
 
 /* All answer an exit code; a failure has been told. */

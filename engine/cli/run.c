@@ -9,7 +9,7 @@
 enum { DEFAULT_BATCH = 256, CALIBRATION_IMAGES = 256 };
 
 typedef struct run_request {
-    const char *model, *device, *format, *output;
+    const char *model, *device, *format, *output, *tuning_word;
     cli_texts inputs, calibration;
     cli_folding folding;
     int64_t batch, threads, top;
@@ -18,6 +18,7 @@ typedef struct run_request {
     cli_dims frame;
     bool softmax, exact, skip_bad, quiet, json;
     cli_format parsed_format;
+    fr_tuning tuning;
 } run_request;
 
 /* Everything that is open; freed in one place. */
@@ -34,7 +35,8 @@ typedef struct run_room {
 
 static int check_request(run_request *r) {
     if (r->inputs.count == 0)
-        return cli_usage_error("--input is missing: image files, folders, .npy files, or - for raw frames on standard input");
+        return cli_usage_error(
+            "--input is missing: image files, folders, .npy files, or - for raw frames on standard input");
     for (size_t i = 0; i < r->inputs.count; i++)
         if (strcmp(r->inputs.at[i], "-") == 0 && r->frame.height == 0)
             return cli_usage_error("--input - needs the size of a frame: --frame 22x52x3 (height, width, channels)");
@@ -53,14 +55,15 @@ static int check_request(run_request *r) {
         return cli_usage_error("--top has no meaning with --format npy, which holds every score");
     if (r->top == 0)
         r->top = 1;
-    return CLI_DONE;
+    return cli_read_tuning(r->tuning_word, &r->tuning);
 }
 
 /* A whole number of folded inputs: only the last batch has a tail. */
 static int settle_batch(run_request *r, int32_t fold) {
     if (r->batch != 0 && r->batch < fold)
-        return cli_usage_error("--batch %lld is less than the fold: one input holds %d images, so --batch %d is the least", (long long)r->batch,
-                               fold, fold);
+        return cli_usage_error(
+            "--batch %lld is less than the fold: one input holds %d images, so --batch %d is the least",
+            (long long)r->batch, fold, fold);
     if (r->batch == 0)
         r->batch = DEFAULT_BATCH > fold ? DEFAULT_BATCH : fold;
     r->batch = r->batch / fold * fold;
@@ -71,7 +74,9 @@ static int one_scaling(const char *name, const cli_reals *given, int32_t channel
     if (given->count == 0)
         return CLI_DONE;
     if (given->count != 1 && given->count != (size_t)channels)
-        return cli_usage_error("--%s has %zu numbers; the model's images have %d channels: give one number, or one for each", name, given->count, channels);
+        return cli_usage_error(
+            "--%s has %zu numbers; the model's images have %d channels: give one number, or one for each", name,
+            given->count, channels);
     for (int32_t c = 0; c < channels; c++)
         out[c] = (float)given->at[given->count == 1 ? 0 : c];
     return CLI_DONE;
@@ -81,7 +86,8 @@ static int set_scaling(run_room *room, const run_request *r) {
     fr_model_info *info = &room->info;
     if (r->mean.count == 0 && r->scale.count == 0)
         return CLI_DONE;
-    int32_t most = (int32_t)(sizeof info->mean / sizeof info->mean[0]), channels = info->channels < most ? info->channels : most;
+    int32_t most = (int32_t)(sizeof info->mean / sizeof info->mean[0]),
+            channels = info->channels < most ? info->channels : most;
     int code = one_scaling("mean", &r->mean, channels, info->mean);
     if (code == CLI_DONE)
         code = one_scaling("scale", &r->scale, channels, info->scale);
@@ -91,7 +97,8 @@ static int set_scaling(run_room *room, const run_request *r) {
     return status == FR_OK ? CLI_DONE : cli_failed(status);
 }
 
-static int open_source(const fr_model_info *info, const cli_texts *paths, const cli_dims *frame, fr_source **out_source) {
+static int open_source(const fr_model_info *info, const cli_texts *paths, const cli_dims *frame,
+                       fr_source **out_source) {
     fr_source_options options = FR_OPTIONS(fr_source_options);
     options.paths = paths->at;
     options.n_paths = paths->count;
@@ -127,7 +134,8 @@ static int read_calibration(run_room *room, const run_request *r, fr_images *out
     }
     while (got && code == CLI_DONE && out->count < CALIBRATION_IMAGES) {
         char name[16];
-        fr_status status = fr_source_next(source, room->calibration + (size_t)out->count * bytes, name, sizeof name, &got);
+        fr_status status =
+            fr_source_next(source, room->calibration + (size_t)out->count * bytes, name, sizeof name, &got);
         if (status != FR_OK)
             code = cli_input_failed(status);
         out->count += got;
@@ -149,6 +157,7 @@ static int open_session(run_room *room, const run_request *r) {
     options.softmax = r->softmax;
     options.batch = (int32_t)r->batch;
     options.threads = (int32_t)r->threads;
+    options.tuning = r->tuning;
     options.calibration = calibration.count > 0 ? &calibration : NULL;
     options.progress = cli_session_progress;
     options.progress_user = &room->progress;
@@ -163,13 +172,12 @@ static void tell_summary(const run_room *room, const cli_job *job, uint64_t ns) 
     if (fr_session_describe(room->session, &info) != FR_OK)
         return;
     if (others > 0)
-        cli_complain("%s file%s that %s no image %s passed over", cli_integer(others).text, others == 1 ? "" : "s", others == 1 ? "is" : "are",
-                     others == 1 ? "was" : "were");
+        cli_complain("files in the folders that are no images, passed over: %s", cli_integer(others).text);
     if (job->skipped > 0)
-        cli_complain("%s image%s that could not be read %s left out", cli_integer(job->skipped).text, job->skipped == 1 ? "" : "s",
-                     job->skipped == 1 ? "was" : "were");
-    cli_complain("%s images in %s s, %s a second, on %s in %s at fold %d", cli_integer(room->rows.count).text, cli_real(seconds).text,
-                 cli_real(seconds > 0 ? (double)room->rows.count / seconds : 0).text, info.device, fr_precision_name(info.precision), info.fold);
+        cli_complain("images that could not be read, left out: %s", cli_integer(job->skipped).text);
+    cli_complain("%s images in %s s, %s a second, on %s in %s at fold %d", cli_integer(room->rows.count).text,
+                 cli_real(seconds).text, cli_real((double)room->rows.count / seconds).text, info.device,
+                 fr_precision_name(info.precision), info.fold);
 }
 
 static int run_all(run_room *room, run_request *r) {
@@ -191,8 +199,13 @@ static int run_all(run_room *room, run_request *r) {
     if (!room->info.trained && !r->quiet)
         cli_complain("note: the weights of '%s'%s are seeded, not trained: the answers mean nothing", room->info.name,
                      room->info.fold > 1 ? ", folded," : "");
-    cli_job job = {.source = room->source, .session = room->session, .rows = &room->rows, .progress = &room->progress,
-                   .batch = r->batch, .image_bytes = image_bytes(&room->info), .skip_bad = r->skip_bad};
+    cli_job job = {.source = room->source,
+                   .session = room->session,
+                   .rows = &room->rows,
+                   .progress = &room->progress,
+                   .batch = r->batch,
+                   .image_bytes = image_bytes(&room->info),
+                   .skip_bad = r->skip_bad};
     uint64_t start = fr_clock_ns();
     cli_progress_start(&room->progress, "images", fr_source_total(room->source));
     code = cli_pipeline(&job);
@@ -206,13 +219,16 @@ static int run_all(run_room *room, run_request *r) {
 
 static const cli_usage usage = {
     .line = "run MODEL --input PATH... [options]",
-    .about = "Classifies images: PNG, JPEG, PPM and PGM files and folders of them, .npy arrays of uint8 (N,H,W,C or N,C,H,W), or raw\n"
-             "frames on standard input. Images are resized to the model's input. One row an image, in order.\n",
+    .about = "Classifies images: PNG, JPEG, PPM and PGM files and folders of them, .npy arrays of uint8\n"
+             "(N,H,W,C or N,C,H,W), or raw frames on standard input. Images are resized to the model's\n"
+             "input. One row an image, in order.\n",
     .examples = "  foldrun run v1 --input screenshots/ --top 3 -o answers.csv\n"
                 "  foldrun run mine-by-4.onnx --input a.png b.jpg --softmax --format jsonl\n"
                 "  foldrun run v1 --input frames.npy --format npy -o scores.npy\n"
-                "  ffmpeg -i game.mp4 -vf scale=52:22 -f rawvideo -pix_fmt rgb24 - | foldrun run v1 --input - --frame 22x52x3\n",
-    .least = 1, .most = 1,
+                "  ffmpeg -i game.mp4 -vf scale=52:22 -f rawvideo -pix_fmt rgb24 - | foldrun run v1 --input - --frame "
+                "22x52x3\n",
+    .least = 1,
+    .most = 1,
 };
 
 int cli_run(int argc, char **argv) {
@@ -220,24 +236,29 @@ int cli_run(int argc, char **argv) {
     const cli_option options[] = {
         {"input", 'i', CLI_TEXTS, "PATH...", &r.inputs, "files, folders, .npy files, or - (with --frame)", 0, 0},
         {"frame", 0, CLI_DIMS, "HxWxC", &r.frame, "size of a raw frame on standard input, uint8", 0, 0},
-        {"fold", 'f', CLI_INT_OR_AUTO, "auto|F", &r.folding.fold, "images in one input (auto: the model's own)", 1, CLI_FOLD_MAX},
+        {"fold", 'f', CLI_INT_OR_AUTO, "auto|F", &r.folding.fold, "images in one input (auto: the model's own)", 1,
+         CLI_FOLD_MAX},
         CLI_ROUND_OPTION(r.folding),
         CLI_SEED_OPTION(r.folding),
         {"batch", 'b', CLI_INT, "N", &r.batch, "images at a time (256)", 1, 1 << 24},
         {"device", 'd', CLI_TEXT, "DEVICE", &r.device, "cpu, cpu:0, ... ('foldrun devices' lists them)", 0, 0},
         {"backend", 0, CLI_TEXT, "NAME", &r.device, "the same, by the backend's name", 0, 0},
         {"precision", 'p', CLI_PRECISION, "P", &r.precision, "f32, f16, bf16, int8 or f64 (f32)", 0, 0},
-        {"calibrate", 0, CLI_TEXTS, "PATH...", &r.calibration, "int8: images to take ranges from (else seeded ones)", 0, 0},
+        {"calibrate", 0, CLI_TEXTS, "PATH...", &r.calibration, "int8: images to take ranges from (else seeded ones)", 0,
+         0},
         {"threads", 't', CLI_INT, "N", &r.threads, "at most that many (all)", 1, 4096},
         {"exact", 0, CLI_FLAG, NULL, &r.exact, "no algorithm that changes more than the order of sums", 0, 0},
+        CLI_TUNING_OPTION(r.tuning_word),
         {"top", 'k', CLI_INT, "K", &r.top, "best classes in a row (1)", 1, 1000},
         {"softmax", 0, CLI_FLAG, NULL, &r.softmax, "probabilities instead of logits", 0, 0},
-        {"mean", 0, CLI_REALS, "M", &r.mean, "number = (pixel - mean) * scale: one, or one a channel\n(the model's own)", 0, 0},
+        {"mean", 0, CLI_REALS, "M", &r.mean,
+         "number = (pixel - mean) * scale: one, or one a channel\n(the model's own)", 0, 0},
         {"scale", 0, CLI_REALS, "S", &r.scale, "see --mean; fractions will do: 1/255", 0, 0},
         {"format", 0, CLI_TEXT, "FORMAT", &r.format, "csv, jsonl or npy (f32 scores, images x classes) (csv)", 0, 0},
         {"json", 0, CLI_FLAG, NULL, &r.json, "the same as --format jsonl", 0, 0},
         {"output", 'o', CLI_TEXT, "FILE", &r.output, "where the rows go (standard output)", 0, 0},
-        {"skip-bad", 0, CLI_FLAG, NULL, &r.skip_bad, "leave out images that cannot be read, and tell of them;\nelse the first one ends the run", 0, 0},
+        {"skip-bad", 0, CLI_FLAG, NULL, &r.skip_bad,
+         "leave out images that cannot be read, and tell of them\n(else the first one ends the run)", 0, 0},
         {"quiet", 'q', CLI_FLAG, NULL, &r.quiet, "no notes and no summary on standard error", 0, 0},
         {.name = NULL},
     };

@@ -58,8 +58,9 @@ static const fr_layer_cost *rule_of(const show_facts *facts, size_t layer) {
 }
 
 static void add_layers(const show_facts *facts, fr_text *text) {
-    static const char *const head[] = {"LAYER", "KIND", "IN", "OUT", "KERNEL", "OPERATIONS", "PARAMETERS", "WEIGHTS", "ACTIVATIONS", "FLOP/B",
-                                       "NHW", "THRESHOLD", "LESS TRAFFIC"};
+    static const char *const head[] = {"LAYER",      "KIND",       "IN",          "OUT",         "KERNEL",
+                                       "OPERATIONS", "PARAMETERS", "WEIGHTS",     "ACTIVATIONS", "FLOP/B",
+                                       "NHW",        "THRESHOLD",  "LESS TRAFFIC"};
     cli_table table = {.columns = "llllrrrrrrrrl"};
     cli_table_cells(&table, head);
     for (size_t i = 0; i < facts->cost.n_layers; i++) {
@@ -69,7 +70,8 @@ static void add_layers(const show_facts *facts, fr_text *text) {
         cli_table_cell(&table, "%dx%dx%d", l->in[0], l->in[1], l->in[2]);
         cli_table_cell(&table, "%dx%dx%d", l->out[0], l->out[1], l->out[2]);
         if (l->kernel[0] > 0)
-            cli_table_cell(&table, l->groups > 1 ? "%dx%d/%d g%d" : "%dx%d/%d", l->kernel[0], l->kernel[1], l->stride[0], l->groups);
+            cli_table_cell(&table, l->groups > 1 ? "%dx%d/%d g%d" : "%dx%d/%d", l->kernel[0], l->kernel[1],
+                           l->stride[0], l->groups);
         else
             cli_table_cell(&table, "-");
         cli_table_cell(&table, "%s", cli_integer(l->ops_per_input).text);
@@ -84,7 +86,9 @@ static void add_layers(const show_facts *facts, fr_text *text) {
     fr_text_add(text, "\n");
     cli_table_print(&table, text);
     if (facts->has_rule)
-        fr_text_add(text, "\nLESS TRAFFIC: whether folding the plain layer by %d lowers its memory traffic: N*H*W > THRESHOLD, at this batch.\n",
+        fr_text_add(text,
+                    "\nLESS TRAFFIC: whether folding the plain layer by %d lowers its memory traffic at this batch: "
+                    "NHW > THRESHOLD.\n",
                     facts->rule_fold);
 }
 
@@ -93,10 +97,12 @@ static int print_text(const show_request *request, const show_facts *facts) {
     const fr_cost *cost = &facts->cost;
     const char *precision = fr_precision_name(request->precision);
     fr_text text = {0};
-    fr_text_add(&text, "%s%s%s%s, %s\n", info->name, info->title[0] ? " \"" : "", info->title, info->title[0] ? "\"" : "",
-                info->trained ? "trained" : "seeded weights, not trained");
-    fr_text_add(&text, "fold                  %d (%d image%s in one input)\n", info->fold, cost->images_per_input, cost->images_per_input == 1 ? "" : "s");
-    fr_text_add(&text, "one image             %dx%dx%d (channels, height, width), %d classes\n", info->channels, info->height, info->width, info->classes);
+    fr_text_add(&text, "%s%s%s%s, %s\n", info->name, info->title[0] ? " \"" : "", info->title,
+                info->title[0] ? "\"" : "", info->trained ? "trained" : "seeded weights, not trained");
+    fr_text_add(&text, "fold                  %d (%d image%s in one input)\n", info->fold, cost->images_per_input,
+                cost->images_per_input == 1 ? "" : "s");
+    fr_text_add(&text, "one image             %dx%dx%d (channels, height, width), %d classes\n", info->channels,
+                info->height, info->width, info->classes);
     fr_text_add(&text, "one input             %dx%dx%d\n", info->input_channels, info->height, info->width);
     fr_text_add(&text, "operations, an input  %s\n", cli_integer(cost->ops_per_input).text);
     fr_text_add(&text, "operations, an image  %s\n", cli_real(cost->ops_per_image).text);
@@ -200,17 +206,22 @@ static int print_json(const show_request *request, const show_facts *facts) {
 int cli_show(int argc, char **argv) {
     static const cli_usage usage = {
         .line = "show MODEL [options]",
-        .about = "Shapes and cost figures: operations, parameters, memory traffic, arithmetic intensity, and for each layer whether\n"
-                 "folding lowers its traffic. MODEL is a built-in name, a .onnx or a .fold file.\n",
-        .examples = "  foldrun show v1\n  foldrun show v1 --fold 4 --layers\n  foldrun show n2 --fold 4 --batch 1024 --precision bf16 --json | jq .arithmetic_intensity\n",
-        .least = 1, .most = 1,
+        .about = "Shapes and cost figures: operations, parameters, memory traffic, arithmetic intensity, and for\n"
+                 "each layer whether folding lowers its traffic. MODEL is a built-in name, a .onnx or a .fold file.\n",
+        .examples = "  foldrun show v1\n"
+                    "  foldrun show v1 --fold 4 --layers\n"
+                    "  foldrun show n2 --fold 4 --batch 1024 --precision bf16 --json | jq .arithmetic_intensity\n",
+        .least = 1,
+        .most = 1,
     };
     show_request request = {.batch = 1024};
     const cli_option options[] = {
-        {"fold", 'f', CLI_INT, "F", &request.folding.fold, "fold by F: F images in one input (the model's own)", 1, CLI_FOLD_MAX},
+        {"fold", 'f', CLI_INT, "F", &request.folding.fold, "fold by F: F images in one input (the model's own)", 1,
+         CLI_FOLD_MAX},
         CLI_ROUND_OPTION(request.folding),
         {"batch", 'b', CLI_INT, "N", &request.batch, "images the traffic is counted for (1024)", 1, 1 << 30},
-        {"precision", 'p', CLI_PRECISION, "P", &request.precision, "f32, f16, bf16, int8 or f64: bytes an element (f32)", 0, 0},
+        {"precision", 'p', CLI_PRECISION, "P", &request.precision,
+         "f32, f16, bf16, int8 or f64: bytes an element (f32)", 0, 0},
         {"layers", 0, CLI_FLAG, NULL, &request.layers, "a table of the layers too", 0, 0},
         CLI_JSON_OPTION(request.json),
         {.name = NULL},

@@ -16,7 +16,9 @@ void cli_table_print(cli_table *table, fr_text *out);             /* and frees t
 
 /* Numbers as people read them: "16,778,672", "37.51 MB" (powers of ten), "28,600" (three or more digits, none behind the point). */
 enum { CLI_NUMBER = 40 };
-typedef struct cli_number { char text[CLI_NUMBER]; } cli_number;
+typedef struct cli_number {
+    char text[CLI_NUMBER];
+} cli_number;
 cli_number cli_integer(int64_t value);
 cli_number cli_real(double value);
 cli_number cli_bytes(double bytes);

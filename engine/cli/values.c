@@ -31,7 +31,8 @@ static int check_range(const cli_option *o, int64_t value) {
         return CLI_GO_ON;
     if (o->high == INT64_MAX)
         return cli_usage_error("--%s: %lld is less than %lld", o->name, (long long)value, (long long)o->low);
-    return cli_usage_error("--%s: %lld is not between %lld and %lld", o->name, (long long)value, (long long)o->low, (long long)o->high);
+    return cli_usage_error("--%s: %lld is not between %lld and %lld", o->name, (long long)value, (long long)o->low,
+                           (long long)o->high);
 }
 
 static int read_int(const cli_option *o, const char *text) {
@@ -94,7 +95,8 @@ static int read_real(const cli_option *o, const char *text) {
     if (!parse_real(text, strlen(text), &value))
         return bad_value(o, text, "a number");
     if (!(value >= (double)o->low && value <= (double)o->high))
-        return cli_usage_error("--%s: %s is not between %lld and %lld", o->name, text, (long long)o->low, (long long)o->high);
+        return cli_usage_error("--%s: %s is not between %lld and %lld", o->name, text, (long long)o->low,
+                               (long long)o->high);
     *(double *)o->out = value;
     return CLI_GO_ON;
 }
@@ -144,8 +146,10 @@ static int read_precisions(const cli_option *o, const char *text, bool many) {
 }
 
 static int read_round(const cli_option *o, const char *text) {
-    static const struct { const char *word; fr_round round; } words[] = {
-        {"up:", FR_ROUND_UP}, {"down:", FR_ROUND_DOWN}, {"nearest:", FR_ROUND_NEAREST}};
+    static const struct {
+        const char *word;
+        fr_round round;
+    } words[] = {{"up:", FR_ROUND_UP}, {"down:", FR_ROUND_DOWN}, {"nearest:", FR_ROUND_NEAREST}};
     if (strcmp(text, "floor") == 0) {
         *(cli_round *)o->out = (cli_round){FR_ROUND_FLOOR, 0};
         return CLI_GO_ON;
@@ -154,7 +158,8 @@ static int read_round(const cli_option *o, const char *text) {
         size_t length = strlen(words[i].word);
         const char *at = text + length;
         int64_t quantum;
-        if (strncmp(text, words[i].word, length) == 0 && take_int(&at, &quantum) && *at == '\0' && quantum >= 1 && quantum <= 65536) {
+        if (strncmp(text, words[i].word, length) == 0 && take_int(&at, &quantum) && *at == '\0' && quantum >= 1 &&
+            quantum <= 65536) {
             *(cli_round *)o->out = (cli_round){words[i].round, (int32_t)quantum};
             return CLI_GO_ON;
         }
@@ -192,7 +197,8 @@ int cli_read_value(const cli_option *o, const char *text) {
     case CLI_PRECISIONS: return read_precisions(o, text, true);
     case CLI_ROUND: return read_round(o, text);
     case CLI_DIMS: return read_dims(o, text);
-    case CLI_FLAG: case CLI_TEXTS: break;
+    case CLI_FLAG:
+    case CLI_TEXTS: break;
     }
     return CLI_GO_ON;
 }

@@ -40,7 +40,8 @@ TEST(all_versions_read) {
 
 TEST(header_and_parse_agree) {
     const fr_dtype dtypes[] = {FR_U8, FR_S8, FR_F32, FR_F64, FR_S32, FR_S64};
-    const fr_shape shapes[] = {{0}, {1, {5}}, {2, {2, 3}}, {4, {1, 22, 52, 3}}, {2, {0, 7}}, {8, {1, 2, 1, 2, 1, 2, 1, 2}}};
+    const fr_shape shapes[] = {
+        {0}, {1, {5}}, {2, {2, 3}}, {4, {1, 22, 52, 3}}, {2, {0, 7}}, {8, {1, 2, 1, 2, 1, 2, 1, 2}}};
     for (size_t d = 0; d < sizeof dtypes / sizeof dtypes[0]; d++) {
         for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
             char *header;

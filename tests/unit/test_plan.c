@@ -7,7 +7,14 @@
 
 enum { N = 4 }; /* items of the little chain: ingest, conv, fc, emit */
 
-typedef struct chain { fr_steps steps; fr_slot slots[N + 1]; fr_step_item items[N]; fr_menu menu; fr_menu_item menu_items[N]; fr_menu_entry entries[N][2]; } chain;
+typedef struct chain {
+    fr_steps steps;
+    fr_slot slots[N + 1];
+    fr_step_item items[N];
+    fr_menu menu;
+    fr_menu_item menu_items[N];
+    fr_menu_entry entries[N][2];
+} chain;
 
 static void set_entry(fr_menu_entry *e, const char *name, uint16_t src, uint16_t dst) {
     snprintf(e->candidate.name, sizeof e->candidate.name, "%s", name);
@@ -21,7 +28,12 @@ static void make_chain(chain *c) {
     memset(c, 0, sizeof *c);
     for (int i = 0; i <= N; i++) {
         bool map = i < 3;
-        c->slots[i] = (fr_slot){.c = map ? 8 : 10, .h = map ? 6 : 1, .w = map ? 6 : 1, .dtype = FR_F32, .value = i == 0 || i == N ? -1 : i, .producer = i - 1};
+        c->slots[i] = (fr_slot){.c = map ? 8 : 10,
+                                .h = map ? 6 : 1,
+                                .w = map ? 6 : 1,
+                                .dtype = FR_F32,
+                                .value = i == 0 || i == N ? -1 : i,
+                                .producer = i - 1};
     }
     for (int i = 0; i < N; i++) {
         fr_step_item *it = &c->items[i];
@@ -40,8 +52,10 @@ static void make_chain(chain *c) {
         set_entry(&c->entries[i][0], "plain", FR_LAYOUT_NCHW, FR_LAYOUT_NCHW);
         set_entry(&c->entries[i][1], "blocked", FR_LAYOUT_NCHW16C, FR_LAYOUT_NCHW16C);
     }
-    c->steps = (fr_steps){.slots = c->slots, .n_slots = N + 1, .items = c->items, .n_items = N, .fold = 1, .classes = 10};
-    c->menu = (fr_menu){.items = c->menu_items, .n_items = N, .groups = {1, 8, 64}, .n_groups = 3, .copy_ns_per_byte = 0.1};
+    c->steps =
+        (fr_steps){.slots = c->slots, .n_slots = N + 1, .items = c->items, .n_items = N, .fold = 1, .classes = 10};
+    c->menu =
+        (fr_menu){.items = c->menu_items, .n_items = N, .groups = {1, 8, 64}, .n_groups = 3, .copy_ns_per_byte = 0.1};
 }
 
 static void set_times(chain *c, int item, int entry, double g1, double g8, double g64) {
@@ -102,7 +116,7 @@ TEST(unmeasured_times_come_from_the_nearest_group) {
     c.entries[1][0].ns[1] = 8000;
     CHECK_NEAR(fr_menu_cost(&c.menu, 1, 0, 0), 1000, 1e-9);
     CHECK_NEAR(fr_menu_cost(&c.menu, 1, 0, 2), 1000, 1e-9);
-    CHECK(fr_menu_cost(&c.menu, 1, 1, 1) > 1e9); /* dropped: another was measured */
+    CHECK(fr_menu_cost(&c.menu, 1, 1, 1) > 1e9);                            /* dropped: another was measured */
     CHECK(fr_menu_cost(&c.menu, 2, 0, 1) < fr_menu_cost(&c.menu, 2, 1, 1)); /* nothing measured: the backend's order */
 }
 
@@ -141,7 +155,8 @@ TEST(equal_bytes_need_no_change) {
     fr_plan plan;
     int32_t picks[N] = {0, 0, 0, 1}, groups[N] = {1, 1, 1, 1};
     make_chain(&c);
-    c.slots[3].c = c.items[2].step.dst.c = c.items[3].step.src[0].c = 32; /* two full blocks on 1x1 maps: the same order */
+    c.slots[3].c = c.items[2].step.dst.c = c.items[3].step.src[0].c =
+        32; /* two full blocks on 1x1 maps: the same order */
     CHECK_OK(build(&c, picks, groups, 1, &plan));
     CHECK_INT(plan.n_ops, N);
     fr_plan_free(&plan);
@@ -156,7 +171,10 @@ TEST(memory_places_never_overlap) {
         uint64_t sum = 0, most = 0;
         for (int32_t i = 0; i < plan.n_tensors; i++) {
             int32_t from = (int32_t)(fr_random_next(&random) % 20);
-            tensors[i] = (fr_plan_tensor){.first_op = from, .last_op = from + (int32_t)(fr_random_next(&random) % 6), .bytes = 64 * (1 + fr_random_next(&random) % 50), .pinned = fr_random_next(&random) % 9 == 0};
+            tensors[i] = (fr_plan_tensor){.first_op = from,
+                                          .last_op = from + (int32_t)(fr_random_next(&random) % 6),
+                                          .bytes = 64 * (1 + fr_random_next(&random) % 50),
+                                          .pinned = fr_random_next(&random) % 9 == 0};
             sum += tensors[i].bytes;
             most = tensors[i].bytes > most ? tensors[i].bytes : most;
         }

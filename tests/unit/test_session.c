@@ -17,7 +17,13 @@ static bool open_context(void) {
 }
 
 /* The model folded, its seeded pixels, and what the double-precision evaluation answers, one row an image. */
-typedef struct fixture { fr_model *model; fr_model_info info; uint8_t *pixels; double *want; int64_t images; } fixture;
+typedef struct fixture {
+    fr_model *model;
+    fr_model_info info;
+    uint8_t *pixels;
+    double *want;
+    int64_t images;
+} fixture;
 
 static void drop(fixture *f) {
     fr_model_free(f->model);
@@ -35,9 +41,10 @@ static bool evaluate(fixture *f) {
     for (int64_t image = 0; image < f->images; image++)
         for (int64_t k = 0; k < c; k++)
             for (int64_t p = 0; p < plane; p++)
-                in.data[(image * c + k) * plane + p] = (f->pixels[(image * plane + p) * c + k] - (double)i->mean[k]) * (double)i->scale[k];
-    bool good = fr_graph_clone(f->model->graph, &graph) == FR_OK && fr_graph_simplify(graph) == FR_OK && fr_graph_materialize(graph) == FR_OK &&
-                fr_graph_eval(graph, &in, &out) == FR_OK;
+                in.data[(image * c + k) * plane + p] =
+                    (f->pixels[(image * plane + p) * c + k] - (double)i->mean[k]) * (double)i->scale[k];
+    bool good = fr_graph_clone(f->model->graph, &graph) == FR_OK && fr_graph_simplify(graph) == FR_OK &&
+                fr_graph_materialize(graph) == FR_OK && fr_graph_eval(graph, &in, &out) == FR_OK;
     f->want = out.data;
     fr_free(in.data);
     fr_graph_free(graph);
@@ -51,7 +58,8 @@ static bool make(fixture *f, const char *name, int32_t fold, int64_t images) {
     fr_fold_options options = FR_OPTIONS(fr_fold_options);
     options.fold = fold;
     options.seed = 3;
-    bool good = fr_model_load(context, name, &plain) == FR_OK && fr_model_fold(plain, &options, &f->model) == FR_OK && fr_model_describe(f->model, &f->info) == FR_OK;
+    bool good = fr_model_load(context, name, &plain) == FR_OK && fr_model_fold(plain, &options, &f->model) == FR_OK &&
+                fr_model_describe(f->model, &f->info) == FR_OK;
     fr_model_free(plain);
     if (!good)
         return false;
@@ -80,7 +88,8 @@ static double run_once(const fixture *f, const fr_session_options *options) {
     fr_images images = {.data = f->pixels, .dtype = FR_U8, .count = f->images};
     float *out = fr_alloc_array((size_t)(f->images * f->info.classes), sizeof *out);
     double far = NAN;
-    if (fr_session_open(context, f->model, options, &session) == FR_OK && fr_session_run(session, &images, out) == FR_OK)
+    if (fr_session_open(context, f->model, options, &session) == FR_OK &&
+        fr_session_run(session, &images, out) == FR_OK)
         far = distance(f, out, f->images);
     else
         fprintf(stderr, "%s\n", fr_error_message());
@@ -108,7 +117,8 @@ static fr_session_options options_for(const char *device, int32_t batch) {
     return o;
 }
 
-static void check_device(const char *device, const char *model, int32_t fold, int64_t images, fr_precision precision, double limit) {
+static void check_device(const char *device, const char *model, int32_t fold, int64_t images, fr_precision precision,
+                         double limit) {
     fixture f;
     fr_session_options o = options_for(device, 16);
     o.precision = precision;
@@ -172,7 +182,8 @@ TEST(every_tail_gives_one_row_an_image) {
         for (int64_t k = 0; k < (f.images + 1) * f.info.classes; k++)
             out[k] = 777;
         CHECK_OK(fr_session_run(session, &images, out));
-        int64_t whole = count / 3 * 3; /* a tail's group is padded with other images than the fixture's: its numbers differ */
+        int64_t whole =
+            count / 3 * 3; /* a tail's group is padded with other images than the fixture's: its numbers differ */
         CHECK(count == 0 || distance(&f, out, whole) < 1e-4);
         for (int64_t k = whole * f.info.classes; k < count * f.info.classes; k++)
             CHECK(out[k] != 777);
@@ -243,12 +254,15 @@ TEST(f32_images_are_taken_as_they_are) {
     fixture f;
     CHECK(open_context());
     CHECK(make(&f, "v2", 2, 4));
-    size_t numbers = (size_t)(f.images * f.info.height * f.info.width * f.info.channels), plane = (size_t)f.info.height * (size_t)f.info.width;
-    float *chw = fr_alloc_array(numbers, sizeof *chw), *out = fr_alloc_array((size_t)(f.images * f.info.classes), sizeof *out);
+    size_t numbers = (size_t)(f.images * f.info.height * f.info.width * f.info.channels),
+           plane = (size_t)f.info.height * (size_t)f.info.width;
+    float *chw = fr_alloc_array(numbers, sizeof *chw),
+          *out = fr_alloc_array((size_t)(f.images * f.info.classes), sizeof *out);
     for (size_t i = 0; i < (size_t)f.images; i++)
         for (size_t p = 0; p < plane; p++)
             for (size_t c = 0; c < 3; c++)
-                chw[(i * 3 + c) * plane + p] = ((float)f.pixels[(i * plane + p) * 3 + c] - f.info.mean[c]) * f.info.scale[c];
+                chw[(i * 3 + c) * plane + p] =
+                    ((float)f.pixels[(i * plane + p) * 3 + c] - f.info.mean[c]) * f.info.scale[c];
     fr_session_options o = options_for(has("cpu", FR_PRECISION_F32) ? "cpu" : "ref", 4);
     o.input_dtype = FR_F32;
     o.input_chw = true;

@@ -269,7 +269,8 @@ TEST(no_allocation_failure_leaks) {
         fr_source *source;
         snprintf(array, sizeof array, "%s/b.npy", folder);
         const char *inputs[] = {folder, array};
-        fr_source_options options = {.struct_bytes = sizeof options, .paths = inputs, .n_paths = 2, .height = 2, .width = 2, .channels = 1};
+        fr_source_options options = {
+            .struct_bytes = sizeof options, .paths = inputs, .n_paths = 2, .height = 2, .width = 2, .channels = 1};
         fr_alloc_fail_at(n);
         fr_status status = fr_source_open(&options, &source);
         for (int i = 0; i < 2 && status == FR_OK; i++)
