@@ -81,6 +81,15 @@ void conf_set_type(fr_step *step, conf_type type) {
         step->dst.dtype = FR_S8;
 }
 
+uint32_t conf_precisions(const fr_step *step) {
+    uint32_t bits = 1u << step->compute;
+    for (int32_t i = 0; i <= step->n_src; i++) {
+        uint16_t dtype = i < step->n_src ? step->src[i].dtype : step->dst.dtype;
+        bits |= dtype == FR_BF16 ? 1u << FR_PRECISION_BF16 : dtype == FR_F16 ? 1u << FR_PRECISION_F16 : 0u;
+    }
+    return bits;
+}
+
 /* ---- names --------------------------------------------------------------------------------------------------- */
 
 static const char *dtype_word(uint16_t dtype) {

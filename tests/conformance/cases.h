@@ -33,6 +33,8 @@ void conf_cases_free(conf_list *list);
 typedef enum conf_type { CONF_F32, CONF_BF16, CONF_F16, CONF_INT8, CONF_TYPES } conf_type;
 
 void conf_set_type(fr_step *step, conf_type type);
+/* Precisions a device must claim to be asked for the step: its products' and its tensors'. Bits as in fr_device_facts. */
+uint32_t conf_precisions(const fr_step *step);
 /* Names the case and adds it; a case that is there already is left alone. all_layouts and valid: see conf_case. */
 fr_status conf_add(conf_list *list, const fr_step *step, bool all_layouts, int32_t valid) FR_MUST_CHECK;
 fr_status conf_add_typed(conf_list *list, fr_step step, conf_type type) FR_MUST_CHECK;

@@ -60,15 +60,26 @@ static bool is_chosen(const choices *options, const conf_case *c) {
 
 /* ---- devices ------------------------------------------------------------------------------------------------------ */
 
+/* The next name of a comma-separated list, or NULL; *at moves on. */
+static const char *next_name(const char **at, size_t *out_length) {
+    *at += strspn(*at, ", ");
+    const char *name = *at;
+    *out_length = strcspn(name, ", ");
+    *at += *out_length;
+    return *out_length ? name : NULL;
+}
+
+static const char *required_list(void) {
+    const char *list = getenv("FOLDRUN_REQUIRE");
+    return list ? list : "";
+}
+
 static bool is_required(const char *backend) {
-    const char *at = getenv("FOLDRUN_REQUIRE");
-    while (at && *at) {
-        size_t length = strcspn(at, ",");
-        if (length == strlen(backend) && strncmp(at, backend, length) == 0)
+    const char *at = required_list(), *name;
+    size_t length;
+    while ((name = next_name(&at, &length)) != NULL)
+        if (length == strlen(backend) && strncmp(name, backend, length) == 0)
             return true;
-        at += length;
-        at += *at == ',';
-    }
     return false;
 }
 
@@ -95,6 +106,20 @@ static void open_device(field *f, const choices *options, fr_registry *registry,
     f->count++;
 }
 
+/* Required backends that this build does not even have. */
+static void fail_absent(field *f, const fr_device_entry *entries, size_t count) {
+    const char *at = required_list(), *name;
+    size_t length;
+    while ((name = next_name(&at, &length)) != NULL) {
+        bool is_there = false;
+        for (size_t i = 0; i < count; i++)
+            is_there |= strlen(entries[i].backend) == length && strncmp(entries[i].backend, name, length) == 0;
+        if (!is_there)
+            printf("FAIL: %.*s: no such backend in this build\n", (int)length, name);
+        f->failed |= !is_there;
+    }
+}
+
 static fr_status open_devices(field *f, const choices *options, fr_registry *registry) {
     const fr_device_entry *entries;
     size_t count, known = 0;
@@ -110,10 +135,16 @@ static fr_status open_devices(field *f, const choices *options, fr_registry *reg
     }
     if (options->device && known == 0)
         skip(f, options->device, "no such backend or device in this build");
+    if (!options->device)
+        fail_absent(f, entries, count);
     return FR_OK;
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------------ */
+
+static bool is_able(const conf_device *device, const conf_case *c) {
+    return (conf_precisions(&c->step) & ~device->facts.precisions) == 0;
+}
 
 static fr_status run_fill(field *f, conf_oracle *oracle, const conf_case *c, conf_fill fill, uint64_t seed) {
     conf_numbers numbers;
@@ -122,7 +153,7 @@ static fr_status run_fill(field *f, conf_oracle *oracle, const conf_case *c, con
     FR_TRY(conf_numbers_make(c, fill, seed, &numbers));
     FR_GO(done, conf_oracle_ask(oracle, &numbers, &answer));
     for (size_t i = 0; i < f->count; i++)
-        if (f->devices[i].facts.precisions & 1u << c->step.compute)
+        if (is_able(&f->devices[i], c))
             conf_run_case(&f->devices[i], c, &numbers, &answer, fill == CONF_RANDOM);
 done:
     conf_answer_free(&answer);
@@ -133,9 +164,9 @@ done:
 static fr_status run_case(field *f, conf_oracle *oracle, const conf_case *c, uint64_t seed) {
     size_t able = 0;
     for (size_t i = 0; i < f->count; i++) {
-        bool is_able = f->devices[i].facts.precisions & 1u << c->step.compute;
-        able += is_able;
-        f->devices[i].counts.no_precision += !is_able;
+        bool takes_it = is_able(&f->devices[i], c);
+        able += takes_it;
+        f->devices[i].counts.no_precision += !takes_it;
     }
     if (able == 0)
         return FR_OK;
@@ -162,6 +193,7 @@ static fr_status run_all(field *f, conf_oracle *oracle, const conf_list *list, c
     fr_memory_use before[MOST_DEVICES], after;
     for (size_t i = 0; i < f->count; i++) {
         conf_check_device(&f->devices[i]);
+        conf_check_threads(&f->devices[i]);
         FR_TRY(f->devices[i].backend->memory_use(f->devices[i].device, &before[i]));
     }
     for (size_t i = 0; i < list->count; i++)

@@ -191,8 +191,9 @@ static fr_status run(trial *t, int poison_value, bool by_bundle) {
 /* ---- checks ----------------------------------------------------------------------------------------------------- */
 
 static bool guard_holds(const image *i, int poison_value) {
-    for (uint64_t at = 0; at < i->total; at++)
-        if ((at < i->offset || at >= i->offset + i->bytes) && i->host[at] != poison_value)
+    uint64_t end = i->offset + i->bytes;
+    for (uint64_t at = 0; at < i->total; at = at + 1 == i->offset ? end : at + 1)
+        if (i->host[at] != poison_value)
             return false;
     return true;
 }

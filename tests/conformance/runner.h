@@ -33,6 +33,8 @@ void conf_run_case(conf_device *device, const conf_case *the_case, const conf_nu
 
 /* The device's own promises: facts, buffers, accounting, events, refusals. */
 void conf_check_device(conf_device *device);
+/* One program on several queues at once. */
+void conf_check_threads(conf_device *device);
 
 void conf_report_failure(conf_device *device, const char *case_name, const char *candidate, const char *fmt, ...) FR_PRINTF(4, 5);
 const char *conf_reason_word(uint32_t reason);
