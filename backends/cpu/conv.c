@@ -13,9 +13,9 @@ typedef struct cpu_conv {
     bool has[2];
     cpu_conv_plan plan[2];
     cpu_prim *prim[2];
-    bool is_wino; /* then there are no primitives */
-    cpu_wino wino_shape[2];
-    cpu_conv_wino wino;
+    bool is_ours; /* then there are no primitives */
+    cpu_conv_wino wino[2];
+    cpu_wino_weights wino_weights;
     cpu_pool pool;
     cpu_execs execs;
 } cpu_conv;
@@ -118,14 +118,15 @@ static fr_status make_for_threads(cpu_conv *conv, const cpu_conv_choice *choice,
 static fr_status make_wino(cpu_conv *conv, const cpu_conv_choice *choice, const fr_weights *weights) {
     fr_device *device = conv->base.device;
     const fr_step *step = &conv->base.step;
-    conv->is_wino = true;
+    conv->is_ours = true;
     for (int which = 0; which < 2; which++) {
-        fr_reason why = cpu_conv_plan_make(device, step, choice, which == ONE_THREAD ? 1 : device->isa.cores, &conv->plan[which]);
+        uint32_t threads = which == ONE_THREAD ? 1 : device->isa.cores;
+        fr_reason why = cpu_conv_plan_make(device, step, choice, threads, &conv->plan[which]);
         if (why == FR_WHY_NOT)
-            why = cpu_conv_wino_shape(device, step, &conv->plan[which], &conv->wino_shape[which]);
+            why = cpu_conv_wino_plan(device, step, &conv->plan[which], threads, &conv->wino[which]);
         conv->has[which] = why == FR_WHY_NOT;
     }
-    return conv->has[ONE_THREAD] ? cpu_conv_wino_make(device, &conv->wino_shape[ONE_THREAD], weights, step->has_bias, &conv->wino) : FR_OK;
+    return conv->has[ONE_THREAD] ? cpu_wino_weights_make(device, &conv->wino[ONE_THREAD], weights, step->has_bias, &conv->wino_weights) : FR_OK;
 }
 
 static fr_status make_prims(cpu_conv *conv, const cpu_conv_choice *choice, const fr_weights *weights) {
@@ -143,7 +144,7 @@ static void conv_free_parts(fr_program *program) {
     cpu_execs_free(program->device, &conv->execs);
     cpu_prim_free(conv->prim[ONE_THREAD]);
     cpu_prim_free(conv->prim[MANY_THREADS]);
-    cpu_conv_wino_drop(program->device, &conv->wino);
+    cpu_wino_weights_drop(program->device, &conv->wino_weights);
 }
 
 static fr_status conv_run(fr_program *program, fr_queue *queue, const cpu_args *args);
@@ -164,12 +165,12 @@ fr_status cpu_conv_compile(fr_device *device, const fr_step *step, const fr_cand
     conv->base.run = conv_run;
     conv->base.free_parts = conv_free_parts;
     fr_status status;
-    HOST_GO(fail, choice.way == CPU_WAY_WINO4 ? make_wino(conv, &choice, weights) : make_prims(conv, &choice, weights));
+    HOST_GO(fail, cpu_way_is_ours(choice.way) ? make_wino(conv, &choice, weights) : make_prims(conv, &choice, weights));
     if (!conv->has[ONE_THREAD] && !conv->has[MANY_THREADS])
         HOST_GO(fail, host_fail(host, FR_UNSUPPORTED, "cpu: '%s' cannot run this conv", candidate->name));
     for (int which = 0; which < 2; which++)
-        if (conv->has[which] && cpu_conv_scratch(&conv->plan[which]) > candidate->scratch_bytes)
-            HOST_GO(fail, host_fail(host, FR_INTERNAL, "cpu: '%s' needs more scratch than its candidate said", candidate->name));
+        if (conv->prim[which] != NULL && cpu_conv_scratch(&conv->plan[which]) > candidate->scratch_bytes)
+            conv->plan[which].own_bytes = 0; /* each queue gets it: see cpu_prim_run */
     const cpu_conv_plan *plan = &conv->plan[conv->has[ONE_THREAD] ? ONE_THREAD : MANY_THREADS];
     if (step->pool != FR_POOL_NONE)
         cpu_pool_make(step->pool, &step->pool_win, &plan->out, &conv->base.step.dst, &conv->pool);
@@ -230,8 +231,8 @@ static fr_status conv_run(fr_program *program, fr_queue *queue, const cpu_args *
             convert(queue, &step->src[0], src, &plan->in, in, plan->inner);
             from = in;
         }
-        if (conv->is_wino) {
-            cpu_conv_wino_run(queue, which == ONE_THREAD ? 1 : program->device->isa.cores, &conv->wino_shape[which], &conv->wino, from, residual, to, own);
+        if (conv->is_ours) {
+            cpu_conv_wino_run(queue, &conv->wino[which], &conv->wino_weights, from, residual, to, own);
         } else {
             if (step->residual)
                 preload(queue, &step->src[1], residual, &plan->out, to, plan->inner);

@@ -5,14 +5,17 @@
 #include "prim.h"
 #include "steps.h"
 #include "wino.h"
+#include "wino_rows.h"
 
 /* What an implementation is called in a candidate's name; the order is that of the words. */
 typedef enum cpu_conv_way {
-    CPU_WAY_DIRECT = 0, CPU_WAY_WINOGRAD = 1, CPU_WAY_BRGEMM = 2, CPU_WAY_1X1 = 3, CPU_WAY_DEPTHWISE = 4, CPU_WAY_GEMM = 5, CPU_WAY_REF = 6, CPU_WAY_WINO4 = 7, /* our own, wino.h */
-    CPU_WAY_NONE = 8 /* never used: a conv that oneDNN runs as an inner product asks for more scratch than its description said */
+    CPU_WAY_DIRECT = 0, CPU_WAY_WINOGRAD = 1, CPU_WAY_BRGEMM = 2, CPU_WAY_1X1 = 3, CPU_WAY_DEPTHWISE = 4, CPU_WAY_GEMM = 5, CPU_WAY_REF = 6, CPU_WAY_WINO4 = 7, CPU_WAY_WINO5 = 8, CPU_WAY_WINO_ROWS = 9, /* our own, wino.h and wino_rows.h */
+    CPU_WAY_NONE = 10 /* never used: a conv that oneDNN runs as an inner product asks for more scratch than its description said */
 } cpu_conv_way;
 
-enum { CPU_CONV_WAYS = 8 };
+enum { CPU_CONV_WAYS = 10 };
+
+static inline bool cpu_way_is_ours(cpu_conv_way way) { return way >= CPU_WAY_WINO4 && way <= CPU_WAY_WINO_ROWS; }
 
 /*
  * A conv by sub-batches of `inner` images:
@@ -47,17 +50,27 @@ uint32_t cpu_conv_choice_id(const cpu_conv_choice *choice);
 cpu_conv_choice cpu_conv_choice_of(uint32_t id);
 uint64_t cpu_conv_scratch(const cpu_conv_plan *plan);
 
-/* ---- our own Winograd in oneDNN's place (conv_wino.c) ------------------------------------------------------------------ */
+/* ---- our own Winograds in oneDNN's place (conv_wino.c) ----------------------------------------------------------------- */
 
-/* Why it cannot run the plan; else FR_WHY_NOT and its shape for the sub-batch. */
-fr_reason cpu_conv_wino_shape(const fr_device *device, const fr_step *step, const cpu_conv_plan *plan, cpu_wino *out_shape);
-uint64_t cpu_conv_wino_scratch(const fr_device *device, const cpu_wino *shape, uint32_t threads);
+typedef struct cpu_conv_wino {
+    cpu_conv_way way;
+    int32_t images;     /* of a sub-batch */
+    uint32_t shares;    /* threads that its scratch is for */
+    uint64_t share_bytes;
+    uint64_t src_step, dst_step; /* bytes of an image */
+    cpu_wino tiles;     /* WINO4, WINO5 */
+    const cpu_wino_kernels *kernels;
+    cpu_wino_rows rows; /* WINO_ROWS */
+} cpu_conv_wino;
 
-typedef struct cpu_conv_wino { cpu_block u, bias; } cpu_conv_wino;
-fr_status cpu_conv_wino_make(fr_device *device, const cpu_wino *shape, const fr_weights *weights, bool has_bias, cpu_conv_wino *out_wino) FR_MUST_CHECK;
-void cpu_conv_wino_drop(fr_device *device, cpu_conv_wino *wino);
-/* shares: the threads that its scratch was asked for. */
-void cpu_conv_wino_run(const fr_queue *queue, uint32_t shares, const cpu_wino *shape, const cpu_conv_wino *wino, const void *src, const void *residual, void *dst, void *scratch);
+/* Why it cannot run the plan; else FR_WHY_NOT and how it will. */
+fr_reason cpu_conv_wino_plan(const fr_device *device, const fr_step *step, const cpu_conv_plan *plan, uint32_t threads, cpu_conv_wino *out_wino);
+static inline uint64_t cpu_conv_wino_scratch(const cpu_conv_wino *wino) { return wino->share_bytes * wino->shares; }
+
+typedef struct cpu_wino_weights { cpu_block u, bias; } cpu_wino_weights;
+fr_status cpu_wino_weights_make(fr_device *device, const cpu_conv_wino *wino, const fr_weights *weights, bool has_bias, cpu_wino_weights *out_weights) FR_MUST_CHECK;
+void cpu_wino_weights_drop(fr_device *device, cpu_wino_weights *weights);
+void cpu_conv_wino_run(const fr_queue *queue, const cpu_conv_wino *wino, const cpu_wino_weights *weights, const void *src, const void *residual, void *dst, void *scratch);
 
 /* ---- for convs and fully connected layers alike ---------------------------------------------------------------------- */
 

@@ -4,7 +4,7 @@
 
 #include "conv.h"
 
-static const char *const way_words[CPU_CONV_WAYS] = {"direct", "wino", "brgemm", "1x1", "dw", "gemm", "ref", "wino4"};
+static const char *const way_words[CPU_CONV_WAYS] = {"direct", "wino", "brgemm", "1x1", "dw", "gemm", "ref", "wino4", "wino5", "wino4x1"};
 
 /* Explicit layouts on both sides, best guess first; the planner propagates them. */
 static const struct { uint16_t src, dst; } pairs[] = {
@@ -48,7 +48,7 @@ static fr_status many_threads_scratch(fr_device *device, const fr_step *step, co
 }
 
 static void fill_offer(fr_candidate *c, const cpu_conv_choice *choice, uint64_t scratch_one, uint64_t scratch_many) {
-    c->flags = choice->way == CPU_WAY_WINOGRAD || choice->way == CPU_WAY_WINO4 ? FR_CANDIDATE_INEXACT : 0;
+    c->flags = choice->way == CPU_WAY_WINOGRAD || cpu_way_is_ours(choice->way) ? FR_CANDIDATE_INEXACT : 0;
     c->src_layout[0] = choice->src;
     c->src_layout[1] = choice->dst;
     c->dst_layout = choice->dst;
@@ -66,6 +66,11 @@ static fr_status offer(fr_device *device, const fr_step *step, const cpu_conv_ch
     return FR_OK;
 }
 
+/* Below AVX, oneDNN's depthwise kernels add the residual as an aligned operand, which NHWC places need not be. */
+static bool onednn_would_crash(const fr_device *device, const fr_step *step, const cpu_conv_choice *choice) {
+    return device->isa.level == CPU_LEVEL_BASE && choice->way == CPU_WAY_DEPTHWISE && step->residual && choice->dst == FR_LAYOUT_NHWC && step->dst.c % 4 != 0;
+}
+
 fr_status cpu_conv_offer(fr_device *device, const fr_step *step, uint16_t src, uint16_t dst, cpu_conv_search search, const float *scales, cpu_offers *offers) {
     bool winograd = search == CPU_SEARCH_WINOGRAD, last_resort = search == CPU_SEARCH_LAST_RESORT;
     cpu_conv_choice choice = {src, dst, winograd ? CPU_WAY_WINOGRAD : CPU_WAY_DIRECT};
@@ -80,7 +85,7 @@ fr_status cpu_conv_offer(fr_device *device, const fr_step *step, uint16_t src, u
         fr_status status = FR_OK;
         for (; walk.pd != NULL && status == FR_OK; cpu_walk_next(&walk)) {
             choice.way = cpu_conv_way_of(cpu_pd_name(walk.pd));
-            if (choice.way == CPU_WAY_NONE || seen[choice.way] || (choice.way == CPU_WAY_REF) != last_resort || (choice.way == CPU_WAY_WINOGRAD) != winograd)
+            if (choice.way == CPU_WAY_NONE || onednn_would_crash(device, step, &choice) || seen[choice.way] || (choice.way == CPU_WAY_REF) != last_resort || (choice.way == CPU_WAY_WINOGRAD) != winograd)
                 continue;
             seen[choice.way] = true;
             plan.own_bytes = cpu_prim_scratch(walk.pd);
@@ -98,15 +103,11 @@ fr_status cpu_conv_offer(fr_device *device, const fr_step *step, uint16_t src, u
     return FR_OK;
 }
 
-/* Ours: in the blocks of this processor's vectors. */
-static void offer_wino4(const fr_device *device, const fr_step *step, cpu_offers *offers) {
-    const cpu_wino_kernels *kernels = device->kernels->wino;
-    uint16_t layout = kernels != NULL && kernels->lanes == 8 ? FR_LAYOUT_NCHW8C : FR_LAYOUT_NCHW16C;
-    cpu_conv_choice choice = {layout, layout, CPU_WAY_WINO4};
+static void offer_ours(const fr_device *device, const fr_step *step, cpu_conv_choice choice, cpu_offers *offers) {
     char name[48];
     name_of(step, &choice, name, sizeof name);
     cpu_conv_plan one, many;
-    fr_reason why = !fits(step, layout, layout) ? FR_WHY_LAYOUT : cpu_conv_plan_make(device, step, &choice, 1, &one);
+    fr_reason why = cpu_conv_plan_make(device, step, &choice, 1, &one);
     if (why == FR_WHY_NOT)
         why = cpu_conv_plan_make(device, step, &choice, device->isa.cores, &many);
     if (why == FR_WHY_NOT && !step->inexact_ok)
@@ -117,13 +118,23 @@ static void offer_wino4(const fr_device *device, const fr_step *step, cpu_offers
         fill_offer(cpu_offer(offers, "%s", name), &choice, cpu_conv_scratch(&one), cpu_conv_scratch(&many));
 }
 
+/* In the blocks of this processor's vectors. */
+static void offer_all_ours(const fr_device *device, const fr_step *step, cpu_offers *offers) {
+    uint16_t blocks = device->isa.level == CPU_LEVEL_AVX2 ? FR_LAYOUT_NCHW8C : FR_LAYOUT_NCHW16C;
+    const cpu_conv_choice choices[] = {
+        {blocks, blocks, CPU_WAY_WINO4}, {blocks, blocks, CPU_WAY_WINO5}, {FR_LAYOUT_NCHW, blocks, CPU_WAY_WINO_ROWS}, {FR_LAYOUT_NCHW, FR_LAYOUT_NHWC, CPU_WAY_WINO_ROWS}};
+    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
+        if (fits(step, choices[i].src, choices[i].dst))
+            offer_ours(device, step, choices[i], offers);
+}
+
 static fr_status offer_all(fr_device *device, const fr_step *step, const float *scales, cpu_offers *offers) {
     size_t n_pairs = sizeof pairs / sizeof pairs[0];
     for (size_t i = 0; i < n_pairs; i++)
         if (fits(step, pairs[i].src, pairs[i].dst))
             HOST_TRY(cpu_conv_offer(device, step, pairs[i].src, pairs[i].dst, CPU_SEARCH_USUAL, scales, offers));
-    if (step->compute == FR_PRECISION_F32)
-        offer_wino4(device, step, offers);
+    if (step->compute != FR_PRECISION_INT8)
+        offer_all_ours(device, step, offers);
     if (step->compute == FR_PRECISION_F32 && fits(step, FR_LAYOUT_NCHW16C, FR_LAYOUT_NCHW16C)) {
         if (step->inexact_ok)
             HOST_TRY(cpu_conv_offer(device, step, FR_LAYOUT_NCHW16C, FR_LAYOUT_NCHW16C, CPU_SEARCH_WINOGRAD, scales, offers));

@@ -21,7 +21,7 @@ static fr_reason plan_in(const fr_step *step, cpu_conv_plan *plan) {
     plan->in = step->src[0];
     if (step->compute == FR_PRECISION_INT8)
         return is_byte(plan->in.dtype) ? FR_WHY_NOT : FR_WHY_DTYPE;
-    uint16_t wanted = step->compute == FR_PRECISION_BF16 ? FR_BF16 : FR_F32;
+    uint16_t wanted = step->compute == FR_PRECISION_BF16 && !cpu_way_is_ours(plan->way) ? FR_BF16 : FR_F32;
     plan->stage_in = plan->in.dtype != wanted;
     plan->in.dtype = wanted;
     return FR_WHY_NOT;
@@ -33,7 +33,8 @@ static void plan_out(const fr_step *step, cpu_conv_plan *plan) {
     plan->out = step->dst;
     fr_conv_map(step, &plan->out.h, &plan->out.w);
     uint16_t dtype = step->dst.dtype;
-    bool writes = dtype == FR_F32 || (dtype == FR_BF16 && step->compute == FR_PRECISION_BF16) || (is_byte(dtype) && step->compute == FR_PRECISION_INT8);
+    bool onednn_writes = (dtype == FR_BF16 && step->compute == FR_PRECISION_BF16) || (is_byte(dtype) && step->compute == FR_PRECISION_INT8);
+    bool writes = dtype == FR_F32 || plan->way == CPU_WAY_WINO_ROWS || (!cpu_way_is_ours(plan->way) && onednn_writes);
     bool early = step->pool == FR_POOL_NONE || step->pool == FR_POOL_MAX;
     bool reads = !step->residual || step->src[1].dtype == dtype || (is_byte(step->src[1].dtype) && is_byte(dtype));
     if (!writes || !early || !reads) {
@@ -78,12 +79,12 @@ fr_reason cpu_conv_plan_make(const fr_device *device, const fr_step *step, const
     out_plan->inner = plan_inner(device, step, out_plan, threads);
     out_plan->in_bytes = out_plan->stage_in ? round_up_64(fr_tensor_bytes(&out_plan->in, out_plan->inner)) : 0;
     out_plan->out_bytes = out_plan->stage_out ? round_up_64(fr_tensor_bytes(&out_plan->out, out_plan->inner)) : 0;
-    if (choice->way != CPU_WAY_WINO4)
+    if (!cpu_way_is_ours(choice->way))
         return FR_WHY_NOT;
-    cpu_wino shape;
-    why = cpu_conv_wino_shape(device, step, out_plan, &shape);
+    cpu_conv_wino wino;
+    why = cpu_conv_wino_plan(device, step, out_plan, threads, &wino);
     if (why == FR_WHY_NOT)
-        out_plan->own_bytes = cpu_conv_wino_scratch(device, &shape, threads);
+        out_plan->own_bytes = cpu_conv_wino_scratch(&wino);
     return why;
 }
 

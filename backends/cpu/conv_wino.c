@@ -1,17 +1,24 @@
-/* Our own Winograd where the step allows it: see wino.h. */
+/*
+ * Our own Winograds where the step allows them: see wino.h and wino_rows.h. For bf16 steps too: their products are formed
+ * in f32, which is more than the step asks for, and a quarter of the products can beat bf16's twice as fast ones.
+ */
 #include <string.h>
 
 #include "conv.h"
 
 static bool zero_stays(const fr_step *step) { return step->act != FR_ACT_CLIP || (step->act_a <= 0.0f && step->act_b >= 0.0f); }
 
-fr_reason cpu_conv_wino_shape(const fr_device *device, const fr_step *step, const cpu_conv_plan *plan, cpu_wino *out_shape) {
-    const cpu_wino_kernels *kernels = device->kernels->wino;
+static int32_t lanes_of(const fr_device *device) { return device->kernels->wino4->lanes; }
+
+static int32_t blocks(int32_t channels, int32_t lanes) { return (channels + lanes - 1) / lanes; }
+
+static fr_reason common_trouble(const fr_device *device, const fr_step *step) {
     const fr_window *k = &step->win;
-    memset(out_shape, 0, sizeof *out_shape);
-    if (kernels == NULL)
+    if (device->kernels->wino4 == NULL || device->kernels->wino5 == NULL || device->kernels->wino_rows == NULL)
         return FR_WHY_ISA;
-    if (step->kind != FR_STEP_CONV || step->compute != FR_PRECISION_F32 || (step->residual && step->src[1].dtype != FR_F32))
+    if (step->kind != FR_STEP_CONV)
+        return FR_WHY_KIND;
+    if (step->compute == FR_PRECISION_INT8)
         return FR_WHY_DTYPE;
     if (k->kh != 3 || k->kw != 3 || k->sh != 1 || k->sw != 1)
         return FR_WHY_SHAPE;
@@ -21,74 +28,112 @@ fr_reason cpu_conv_wino_shape(const fr_device *device, const fr_step *step, cons
         return FR_WHY_GROUPS;
     if (k->pad_top < 0 || k->pad_top > 2 || k->pad_left < 0 || k->pad_left > 2 || k->pad_bottom > 2 || k->pad_right > 2)
         return FR_WHY_PADDING;
-    if (!cpu_act_scales(step->act) || (!zero_stays(step) && step->dst.c % kernels->lanes != 0))
-        return FR_WHY_ACTIVATION;
-    int32_t lanes = kernels->lanes;
-    *out_shape = (cpu_wino){.n = plan->inner, .h = plan->in.h, .w = plan->in.w, .out_h = plan->out.h, .out_w = plan->out.w,
-        .pad_top = k->pad_top, .pad_left = k->pad_left, .in_blocks = (plan->in.c + lanes - 1) / lanes, .out_blocks = (plan->out.c + lanes - 1) / lanes,
-        .c_in = plan->in.c, .c_out = plan->out.c, .act = step->act, .act_a = step->act_a, .act_b = step->act_b};
+    bool padded = step->dst.c % lanes_of(device) != 0;
+    return !cpu_act_scales(step->act) || (!zero_stays(step) && padded) ? FR_WHY_ACTIVATION : FR_WHY_NOT;
+}
+
+static fr_reason plan_tiles(const fr_device *device, const fr_step *step, const cpu_conv_plan *plan, cpu_conv_wino *wino) {
+    int32_t lanes = lanes_of(device);
+    if (step->residual && step->src[1].dtype != FR_F32)
+        return FR_WHY_DTYPE;
+    wino->kernels = plan->way == CPU_WAY_WINO4 ? device->kernels->wino4 : device->kernels->wino5;
+    wino->tiles = (cpu_wino){.side = plan->way == CPU_WAY_WINO4 ? 4 : 5,
+        .n = (plan->inner + (int32_t)wino->shares - 1) / (int32_t)wino->shares, .h = plan->in.h, .w = plan->in.w,
+        .out_h = plan->out.h, .out_w = plan->out.w, .pad_top = step->win.pad_top, .pad_left = step->win.pad_left,
+        .in_blocks = blocks(plan->in.c, lanes), .out_blocks = blocks(plan->out.c, lanes), .c_in = plan->in.c, .c_out = plan->out.c,
+        .act = step->act, .act_a = step->act_a, .act_b = step->act_b};
+    wino->share_bytes = cpu_wino_scratch_bytes(&wino->tiles, wino->kernels);
     return FR_WHY_NOT;
 }
 
-/* Images are shared out among threads; each has scratch of its own. */
-static uint64_t share_bytes(const cpu_wino_kernels *kernels, const cpu_wino *shape, uint32_t threads) {
-    cpu_wino share = *shape;
-    share.n = (shape->n + (int32_t)threads - 1) / (int32_t)threads;
-    return (cpu_wino_scratch_bytes(&share, kernels) + 63) / 64 * 64;
+/* With more channels the two-dimensional transform is ahead. */
+enum { MOST_CHANNELS_FOR_ROWS = 16 };
+
+static fr_reason plan_rows(const fr_device *device, const fr_step *step, const cpu_conv_plan *plan, cpu_conv_wino *wino) {
+    int32_t lanes = lanes_of(device);
+    bool interleaved = plan->out.layout == FR_LAYOUT_NHWC;
+    if (step->residual)
+        return FR_WHY_EPILOGUE;
+    if (plan->in.c > MOST_CHANNELS_FOR_ROWS || (interleaved && plan->out.c % lanes != 0))
+        return FR_WHY_SHAPE;
+    uint64_t map = (uint64_t)plan->out.h * (uint64_t)plan->out.w;
+    wino->rows = (cpu_wino_rows){.h = plan->in.h, .w = plan->in.w, .out_h = plan->out.h, .out_w = plan->out.w, .pad_top = step->win.pad_top,
+        .pad_left = step->win.pad_left, .c_in = plan->in.c, .c_out = plan->out.c, .out_blocks = blocks(plan->out.c, lanes),
+        .place_step = (uint64_t)(interleaved ? plan->out.c : lanes), .block_step = (interleaved ? 1 : map) * (uint64_t)lanes,
+        .dtype = plan->out.dtype, .per_unit = 1.0f / plan->unit, .act = step->act, .act_a = step->act_a, .act_b = step->act_b};
+    wino->share_bytes = cpu_wino_rows_scratch_bytes(&wino->rows);
+    return FR_WHY_NOT;
 }
 
-uint64_t cpu_conv_wino_scratch(const fr_device *device, const cpu_wino *shape, uint32_t threads) {
-    return share_bytes(device->kernels->wino, shape, threads) * threads;
+fr_reason cpu_conv_wino_plan(const fr_device *device, const fr_step *step, const cpu_conv_plan *plan, uint32_t threads, cpu_conv_wino *out_wino) {
+    *out_wino = (cpu_conv_wino){.way = plan->way, .images = plan->inner, .shares = threads};
+    fr_reason why = common_trouble(device, step);
+    if (why != FR_WHY_NOT)
+        return why;
+    why = plan->way == CPU_WAY_WINO_ROWS ? plan_rows(device, step, plan, out_wino) : plan_tiles(device, step, plan, out_wino);
+    out_wino->share_bytes = (out_wino->share_bytes + 63) / 64 * 64;
+    out_wino->src_step = fr_tensor_bytes(&plan->in, 1);
+    out_wino->dst_step = fr_tensor_bytes(&plan->out, 1);
+    return why;
 }
 
-fr_status cpu_conv_wino_make(fr_device *device, const cpu_wino *shape, const fr_weights *weights, bool has_bias, cpu_conv_wino *out_wino) {
-    const cpu_wino_kernels *kernels = device->kernels->wino;
-    *out_wino = (cpu_conv_wino){{0}, {0}};
-    HOST_TRY(cpu_block_new(device, cpu_wino_weight_count(shape, kernels->lanes) * sizeof(float), "transformed weights", &out_wino->u));
-    fr_status status = cpu_block_new(device, (uint64_t)shape->out_blocks * (uint64_t)kernels->lanes * sizeof(float), "bias", &out_wino->bias);
+/* ---- weights ---------------------------------------------------------------------------------------------------------- */
+
+fr_status cpu_wino_weights_make(fr_device *device, const cpu_conv_wino *wino, const fr_weights *weights, bool has_bias, cpu_wino_weights *out_weights) {
+    const cpu_kernels *kernels = device->kernels;
+    bool tiles = wino->way != CPU_WAY_WINO_ROWS;
+    int32_t lanes = lanes_of(device), out_blocks = tiles ? wino->tiles.out_blocks : wino->rows.out_blocks, c_out = tiles ? wino->tiles.c_out : wino->rows.c_out;
+    uint64_t count = tiles ? cpu_wino_weight_count(&wino->tiles, lanes) : cpu_wino_rows_weight_count(&wino->rows, lanes);
+    *out_weights = (cpu_wino_weights){{0}, {0}};
+    HOST_TRY(cpu_block_new(device, count * sizeof(float), "transformed weights", &out_weights->u));
+    fr_status status = cpu_block_new(device, (uint64_t)out_blocks * (uint64_t)lanes * sizeof(float), "bias", &out_weights->bias);
     if (status != FR_OK) {
-        cpu_block_free(device, &out_wino->u);
+        cpu_block_free(device, &out_weights->u);
         return status;
     }
-    kernels->weights(shape, weights->weight, out_wino->u.at);
+    if (tiles)
+        wino->kernels->weights(&wino->tiles, weights->weight, out_weights->u.at);
+    else
+        kernels->wino_rows->weights(&wino->rows, weights->weight, out_weights->u.at);
     if (has_bias)
-        memcpy(out_wino->bias.at, weights->bias, (size_t)shape->c_out * sizeof(float));
+        memcpy(out_weights->bias.at, weights->bias, (size_t)c_out * sizeof(float));
     return FR_OK;
 }
 
-void cpu_conv_wino_drop(fr_device *device, cpu_conv_wino *wino) {
-    cpu_block_free(device, &wino->u);
-    cpu_block_free(device, &wino->bias);
+void cpu_wino_weights_drop(fr_device *device, cpu_wino_weights *weights) {
+    cpu_block_free(device, &weights->u);
+    cpu_block_free(device, &weights->bias);
 }
 
+/* ---- running: images are shared out among threads, each with scratch of its own ---------------------------------------- */
+
 typedef struct wino_job {
-    const cpu_wino_kernels *kernels;
-    const cpu_wino *shape;
+    const cpu_kernels *kernels;
     const cpu_conv_wino *wino;
-    const float *src, *residual;
-    float *dst;
-    char *scratch;
-    uint64_t scratch_step, src_step, dst_step; /* of a share in bytes, of an image in floats */
-    uint32_t shares;
+    const cpu_wino_weights *weights;
+    const char *src, *residual;
+    char *dst, *scratch;
 } wino_job;
 
 static void run_share(void *ctx, int64_t index) {
     const wino_job *j = ctx;
-    int64_t first = j->shape->n * index / j->shares, end = j->shape->n * (index + 1) / j->shares;
-    if (first == end)
-        return;
-    cpu_wino share = *j->shape;
-    share.n = (int32_t)(end - first);
-    uint64_t out = (uint64_t)first * j->dst_step;
-    j->kernels->run(&share, j->src + (uint64_t)first * j->src_step, j->wino->u.at, j->wino->bias.at, j->residual == NULL ? NULL : j->residual + out,
-        j->dst + out, (float *)(void *)(j->scratch + (uint64_t)index * j->scratch_step));
+    const cpu_conv_wino *wino = j->wino;
+    uint64_t first = (uint64_t)wino->images * (uint64_t)index / wino->shares, end = (uint64_t)wino->images * ((uint64_t)index + 1) / wino->shares;
+    const float *u = j->weights->u.at, *bias = j->weights->bias.at;
+    float *scratch = (float *)(void *)(j->scratch + (uint64_t)index * wino->share_bytes);
+    if (wino->way == CPU_WAY_WINO_ROWS) {
+        for (uint64_t i = first; i < end; i++)
+            j->kernels->wino_rows->run(&wino->rows, (const float *)(const void *)(j->src + i * wino->src_step), u, bias, j->dst + i * wino->dst_step, scratch);
+    } else if (first < end) {
+        cpu_wino share = wino->tiles;
+        share.n = (int32_t)(end - first);
+        const char *residual = j->residual == NULL ? NULL : j->residual + first * wino->dst_step;
+        wino->kernels->run(&share, (const float *)(const void *)(j->src + first * wino->src_step), u, bias, (const float *)(const void *)residual,
+            (float *)(void *)(j->dst + first * wino->dst_step), scratch);
+    }
 }
 
-void cpu_conv_wino_run(const fr_queue *queue, uint32_t shares, const cpu_wino *shape, const cpu_conv_wino *wino, const void *src, const void *residual, void *dst, void *scratch) {
-    const cpu_wino_kernels *kernels = queue->device->kernels->wino;
-    uint64_t lanes = (uint64_t)kernels->lanes;
-    wino_job job = {kernels, shape, wino, src, residual, dst, scratch, share_bytes(kernels, shape, shares),
-        (uint64_t)shape->in_blocks * lanes * (uint64_t)shape->h * (uint64_t)shape->w,
-        (uint64_t)shape->out_blocks * lanes * (uint64_t)shape->out_h * (uint64_t)shape->out_w, shares};
-    cpu_parallel(queue, shares, run_share, &job);
+void cpu_conv_wino_run(const fr_queue *queue, const cpu_conv_wino *wino, const cpu_wino_weights *weights, const void *src, const void *residual, void *dst, void *scratch) {
+    wino_job job = {queue->device->kernels, wino, weights, src, residual, dst, scratch};
+    cpu_parallel(queue, wino->shares, run_share, &job);
 }

@@ -45,11 +45,18 @@ static void put_image(const ingest_job *job, int32_t index, int32_t n, int32_t f
     const fr_tensor *image = &job->program->image, *dst = &job->program->base.step.dst;
     const float *mean = job->program->by_channel.at, *scale = mean + image->c;
     const char *from = job->src + (uint64_t)index * job->program->image_bytes;
-    if (image->layout == FR_LAYOUT_USER_HWC && image->c == 3 && image->dtype == FR_U8 && dst->layout == FR_LAYOUT_NCHW && dst->dtype == FR_F32) {
-        float *planes[3];
+    bool interleaved = image->layout == FR_LAYOUT_USER_HWC && image->dtype == FR_U8;
+    if (interleaved && dst->layout == FR_LAYOUT_NHWC && dst->c == image->c && image->c <= 64) {
+        job->kernels->interleaved((const uint8_t *)from, dst->dtype, dst->scale, cpu_channel_at(dst, job->dst, n, 0), mean, scale, (uint64_t)image->c,
+            (uint64_t)image->c * cpu_places(dst));
+        return;
+    }
+    if (interleaved && image->c == 3) {
+        cpu_end to = cpu_end_of(dst);
+        void *planes[3];
         for (int c = 0; c < 3; c++)
-            planes[c] = (float *)(void *)cpu_channel_at(dst, job->dst, n, first + c);
-        job->kernels->rgb_planes((const uint8_t *)from, planes, mean, scale, cpu_places(dst));
+            planes[c] = cpu_channel_at(dst, job->dst, n, first + c);
+        job->kernels->rgb_planes((const uint8_t *)from, &to, planes, mean, scale, cpu_places(dst));
         return;
     }
     for (int32_t c = 0; c < image->c; c++) {
@@ -72,18 +79,49 @@ static void clear_channels(const fr_tensor *dst, char *to, int32_t n, int32_t fi
     }
 }
 
+/* ---- blocks of channels: whole places are written at a time, their padding and missing images too ------------------------- */
+
+enum { CHUNK = 64, WIDEST_BLOCK = 32 };
+
+static void put_block(const ingest_job *job, int32_t n, int32_t first) {
+    const fr_step *step = &job->program->base.step;
+    const fr_tensor *image = &job->program->image, *dst = &step->dst;
+    const float *mean = job->program->by_channel.at, *scale = mean + image->c;
+    float rows[WIDEST_BLOCK * CHUNK], woven[WIDEST_BLOCK * CHUNK];
+    int32_t block = fr_layout_block(dst->layout);
+    uint64_t step_in = cpu_place_step(image), in_bytes = fr_dtype_bytes((fr_dtype)image->dtype), out_bytes = (uint64_t)block * fr_dtype_bytes((fr_dtype)dst->dtype);
+    char *to = cpu_channel_at(dst, job->dst, n, first);
+    memset(rows, 0, sizeof rows);
+    for (uint64_t done = 0; done < cpu_places(dst); done += CHUNK) {
+        uint64_t count = cpu_places(dst) - done < CHUNK ? cpu_places(dst) - done : CHUNK;
+        for (int32_t k = 0; k < block && first + k < dst->c; k++) {
+            int32_t index = n * step->images + (first + k) / image->c, c = (first + k) % image->c;
+            if (index >= job->valid)
+                break;
+            cpu_plane plane = {image->dtype, FR_F32, mean[c], scale[c], 0.0f, step_in, 1, count};
+            const char *from = job->src + (uint64_t)index * job->program->image_bytes;
+            job->kernels->plane(&plane, cpu_channel_at(image, from, 0, c) + done * step_in * in_bytes, rows + k * CHUNK);
+        }
+        bool floats = dst->dtype == FR_F32;
+        job->kernels->weave(rows, CHUNK, count, (uint64_t)block, floats ? (float *)(void *)(to + done * out_bytes) : woven);
+        if (!floats)
+            job->kernels->convert(FR_F32, 0.0f, woven, dst->dtype, dst->scale, to + done * out_bytes, count * (uint64_t)block);
+    }
+}
+
 static void ingest_input(void *ctx, int64_t input) {
     const ingest_job *job = ctx;
     const fr_step *step = &job->program->base.step;
-    int32_t n = (int32_t)input;
-    for (int32_t i = 0; i < step->images; i++) {
+    int32_t n = (int32_t)input, block = fr_layout_block(step->dst.layout);
+    for (int32_t first = 0; block > 1 && first < step->dst.c; first += block)
+        put_block(job, n, first);
+    for (int32_t i = 0; block == 1 && i < step->images; i++) {
         int32_t index = n * step->images + i;
         if (index < job->valid)
             put_image(job, index, n, i * step->image_c);
         else
             clear_channels(&step->dst, job->dst, n, i * step->image_c, step->image_c);
     }
-    cpu_zero_tail(&step->dst, job->dst, n);
 }
 
 static fr_status ingest_run(fr_program *program, fr_queue *queue, const cpu_args *args) {

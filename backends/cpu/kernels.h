@@ -41,11 +41,16 @@ typedef struct cpu_kernels {
     void (*binary)(uint16_t op, const float *a, const float *b, float *out, uint64_t count);
     void (*pool)(const cpu_pool *pool, const void *src, void *dst); /* one map */
     void (*plane)(const cpu_plane *plane, const void *src, void *dst);
-    /* Three interleaved channels of bytes to three f32 planes of `count`; mean and scale by channel. */
-    void (*rgb_planes)(const uint8_t *src, float *const dst[3], const float mean[3], const float scale[3], uint64_t count);
+    /* Bytes with up to 64 interleaved channels that stay so; mean and scale by channel; count: of numbers. */
+    void (*interleaved)(const uint8_t *src, uint16_t to, float to_scale, void *dst, const float *mean, const float *scale, uint64_t channels, uint64_t count);
+    /* Three interleaved channels of bytes to three planes of `count`. */
+    void (*rgb_planes)(const uint8_t *src, const cpu_end *to, void *const dst[3], const float mean[3], const float scale[3], uint64_t count);
+    /* rows[c * row_step + place] -> dst[place * block + c]; block is a multiple of 4 */
+    void (*weave)(const float *rows, uint64_t row_step, uint64_t places, uint64_t block, float *dst);
     /* rows x columns floats: exp(x - highest of the column), divided by the column's sum; row_step in elements */
     void (*softmax)(const float *src, float *dst, uint64_t rows, uint64_t row_step, uint64_t columns);
-    const struct cpu_wino_kernels *wino; /* NULL where there are none */
+    const struct cpu_wino_kernels *wino4, *wino5; /* NULL where there are none */
+    const struct cpu_wino_rows_kernels *wino_rows;
 } cpu_kernels;
 
 const cpu_kernels *cpu_kernels_for(cpu_level level);

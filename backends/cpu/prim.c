@@ -92,22 +92,25 @@ fr_status cpu_prim_fix(cpu_prim *prim, int arg, cpu_md_ref from, const void *pla
 
 /* ---- running ------------------------------------------------------------------------------------------------- */
 
-static void exec_free(const fr_host *host, cpu_exec *exec) {
+static void exec_free(fr_device *device, cpu_exec *exec) {
     if (exec == NULL)
         return;
+    if (exec->scratch != NULL)
+        host_account_drop(&device->base, FR_BUFFER_SCRATCH, exec->scratch_bytes);
+    device->base.host->free(exec->scratch);
     for (int i = 0; i < 3; i++)
         if (exec->moving[i] != NULL)
             dnnl_memory_destroy(exec->moving[i]);
-    host->free(exec);
+    device->base.host->free(exec);
 }
 
 void cpu_execs_free(fr_device *device, cpu_execs *execs) {
     for (int i = 0; i < CPU_MAX_QUEUES; i++)
-        exec_free(device->base.host, execs->of_slot[i]);
+        exec_free(device, execs->of_slot[i]);
     memset(execs, 0, sizeof *execs);
 }
 
-static fr_status exec_new(const cpu_prim *prim, cpu_exec **out_exec) {
+static fr_status exec_new(const cpu_prim *prim, bool wants_scratch, cpu_exec **out_exec) {
     static const struct { dnnl_query_t query; int arg; } moving[3] = {
         {dnnl_query_src_md, DNNL_ARG_SRC}, {dnnl_query_dst_md, DNNL_ARG_DST}, {dnnl_query_scratchpad_md, DNNL_ARG_SCRATCHPAD}};
     const fr_host *host = prim->device->base.host;
@@ -124,12 +127,18 @@ static fr_status exec_new(const cpu_prim *prim, cpu_exec **out_exec) {
         HOST_GO(fail, cpu_memory_make(host, prim->device->engine, md, DNNL_MEMORY_NONE, &exec->moving[i]));
         exec->args[exec->n_args++] = (dnnl_exec_arg_t){moving[i].arg, exec->moving[i]};
     }
+    uint64_t bytes = wants_scratch ? cpu_prim_scratch(prim->pd) : 0;
+    if (bytes > 0) {
+        HOST_GO(fail, host_alloc(host, bytes, "oneDNN's scratch", &exec->scratch));
+        exec->scratch_bytes = bytes;
+        host_account_add(&prim->device->base, FR_BUFFER_SCRATCH, bytes);
+    }
     for (int i = 0; i < prim->n_fixed; i++)
         exec->args[exec->n_args++] = (dnnl_exec_arg_t){prim->fixed_arg[i], prim->fixed[i]};
     *out_exec = exec;
     return FR_OK;
 fail:
-    exec_free(host, exec);
+    exec_free(prim->device, exec);
     return status;
 }
 
@@ -137,13 +146,13 @@ fr_status cpu_prim_run(const cpu_prim *prim, cpu_execs *execs, fr_queue *queue, 
     const fr_host *host = prim->device->base.host;
     cpu_exec **place = &execs->of_slot[queue->slot];
     if (*place == NULL || (*place)->of != prim) { /* first launch here, or the slot's last queue had other threads */
-        exec_free(host, *place);
+        exec_free(prim->device, *place);
         *place = NULL;
-        HOST_TRY(exec_new(prim, place));
+        HOST_TRY(exec_new(prim, scratch == NULL, place));
     }
     cpu_exec *exec = *place;
     union { const void *read; void *any; } at = {src};
-    void *now[3] = {at.any, dst, scratch};
+    void *now[3] = {at.any, dst, scratch == NULL ? exec->scratch : scratch};
     for (int i = 0; i < 3; i++) {
         if (exec->moving[i] == NULL || exec->at[i] == now[i])
             continue;

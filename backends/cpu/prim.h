@@ -23,6 +23,8 @@ typedef struct cpu_exec {
     void *at[3];
     dnnl_exec_arg_t args[3 + CPU_PRIM_FIXED];
     int n_args;
+    void *scratch; /* when the caller has none to give */
+    uint64_t scratch_bytes;
 } cpu_exec;
 
 /* By queue slot; only the queue's own thread touches its entry. */
@@ -36,6 +38,8 @@ uint64_t cpu_prim_scratch(const_dnnl_primitive_desc_t pd);
 /* Brings `plain` (as `from` describes it) to the layout that the primitive wants as argument `arg`. */
 fr_status cpu_prim_fix(cpu_prim *prim, int arg, cpu_md_ref from, const void *plain, cpu_md_ref wanted) FR_MUST_CHECK;
 
+/* scratch: cpu_prim_scratch bytes, or NULL: then the queue gets its own, once. oneDNN may ask for more of a primitive than it
+ * asked for of the description it was made from, when it finds the like in its cache. */
 fr_status cpu_prim_run(const cpu_prim *prim, cpu_execs *execs, fr_queue *queue, const void *src, void *dst, void *scratch) FR_MUST_CHECK;
 void cpu_execs_free(fr_device *device, cpu_execs *execs);
 

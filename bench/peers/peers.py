@@ -21,33 +21,37 @@ TOLERANCE = {"f32": 2e-3, "bf16": 6e-2, "int8": 0.5}  # of the largest answer
 
 
 class Peer:
+    processes = {}  # one a peer, for the whole run: imports take longer than measurements
+
     def __init__(self, name, precision, threads, setup):
         self.name, self.precision, self.threads, self.setup = name, precision, threads, setup
-        self.process, self.refused, self.version = None, None, ""
+        self.refused, self.version = None, ""
+
+    def process(self):
+        if self.name not in Peer.processes:
+            Peer.processes[self.name] = subprocess.Popen([sys.executable, os.path.join(HERE, "worker.py")], stdin=subprocess.PIPE,
+                                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        return Peer.processes[self.name]
 
     def ask(self, **what):
+        process = self.process()
         try:
-            self.process.stdin.write(json.dumps(what) + "\n")
-            self.process.stdin.flush()
-            return json.loads(self.process.stdout.readline() or '{"refused": "the process ended"}')
-        except (BrokenPipeError, json.JSONDecodeError) as error:
-            return {"refused": str(error)}
+            process.stdin.write(json.dumps(what) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:  # it crashed: the next question starts another
+            process.wait()
+            del Peer.processes[self.name]
+            return {"refused": "its process ended"}
+        return json.loads(line)
 
     def start(self, instances, threads, batch):
-        self.stop()
-        environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
-        self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "worker.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL, text=True, env=environment)
         answer = self.ask(load=dict(self.setup, engine=self.name, precision=self.precision, instances=instances, threads=threads, batch=batch))
         self.refused = answer.get("refused")
         self.version = answer.get("version", self.version)
         return self.refused is None
-
-    def stop(self):
-        if self.process:
-            self.process.stdin.close()
-            self.process.wait()
-            self.process = None
 
     def settle(self, batches, seconds):
         """The fastest of the modes and batches; the process of the winner is left running."""
@@ -90,9 +94,6 @@ class Foldrun:
 
     def time(self, seconds):
         return self.bench(self.batch, seconds)
-
-    def stop(self):
-        pass
 
 
 def images_for(command, model, fold, folder):
@@ -137,7 +138,6 @@ def compare(command, model, fold, precision, options, folder):
             far = wrong(np.load(path), reference, precision) if "saved" in saved else None
             if "saved" not in saved or far is not None:
                 row["refused"] = saved.get("refused") or f"answers differ by {far:.2g} of the largest"
-                engine.stop()
                 continue
         running.append((engine, row))
     for _ in range(options.rounds):
@@ -145,7 +145,6 @@ def compare(command, model, fold, precision, options, folder):
             time.sleep(0.05)
             row["rates"].append(engine.time(options.seconds))
     for engine, row in running:
-        engine.stop()
         row["version"] = getattr(engine, "version", "")
         row["images_per_s"] = {"median": float(np.median(row["rates"])), "least": min(row["rates"]), "most": max(row["rates"])}
         row["schedule"] = getattr(engine, "schedule", "")

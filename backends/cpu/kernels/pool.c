@@ -28,74 +28,138 @@ static inline reach reach_of(const cpu_pool *p, int32_t oy, int32_t ox) {
 /* Places at dilation steps in [first, end). */
 static inline int32_t places(int32_t first, int32_t end, int32_t dilation) { return end > first ? (end - first + dilation - 1) / dilation : 0; }
 
-/* ---- max: vectors of `lanes` channels, then one by one ------------------------------------------------------------- */
+/* ---- max, a dtype at a time ------------------------------------------------------------------------------------------- */
 
-#define MAX_OVER_WINDOW(step)                                                                                                             \
-    for (int32_t y = r.y; y < r.y_end; y += p->win.dh)                                                                                    \
-        for (int32_t x = r.x; x < r.x_end; x += p->win.dw) {                                                                              \
-            size_t at = ((size_t)y * (size_t)p->w + (size_t)x) * channels + c;                                                            \
-            step;                                                                                                                         \
-        }
+/* 3x3 or 2x2, a step of 1 or 2: most of what small CNNs have. */
+static inline bool usual_window(const cpu_pool *p) {
+    const fr_window *k = &p->win;
+    return k->dh == 1 && k->dw == 1 && k->kh == k->kw && (k->kh == 2 || k->kh == 3) && (k->sw == 1 || k->sw == 2);
+}
 
-#define DEFINE_MAX(name, type, vec, lanes, lowest_vec, load, max, store, key_type, lowest_key, key, from_key)                             \
-    static void name(const cpu_pool *p, const type *src, type *dst) {                                                                     \
-        const size_t channels = (size_t)p->channels;                                                                                      \
-        for (int32_t oy = 0; oy < p->out_h; oy++)                                                                                         \
-            for (int32_t ox = 0; ox < p->out_w; ox++, dst += channels) {                                                                  \
-                reach r = reach_of(p, oy, ox);                                                                                            \
-                size_t c = 0;                                                                                                             \
-                for (; c + (lanes) <= channels; c += (lanes)) {                                                                           \
-                    vec best = lowest_vec;                                                                                                \
-                    MAX_OVER_WINDOW(best = max(load(src + at), best))                                                                     \
-                    store(dst + c, best);                                                                                                 \
-                }                                                                                                                         \
-                for (; c < channels; c++) {                                                                                               \
-                    key_type best = lowest_key;                                                                                           \
-                    MAX_OVER_WINDOW(key_type k = key(src[at]); best = k > best ? k : best)                                                \
-                    dst[c] = from_key(best);                                                                                              \
-                }                                                                                                                         \
-            }                                                                                                                             \
-    }
+/* Places from ox on whose windows lie on the map wholly; r is the reach of the first. */
+static inline int32_t whole_windows(const cpu_pool *p, const reach *r, int32_t ox) {
+    int32_t side = p->win.kw, first = ox * p->win.sw - p->win.pad_left;
+    if (r->y_end - r->y != side || r->x != first || first + side > p->w)
+        return 0;
+    int32_t count = (p->w - side - first) / p->win.sw + 1;
+    return count < p->out_w - ox ? count : p->out_w - ox;
+}
 
 static inline float same_f32(float x) { return x; }
-static inline uint8_t same_u8(int32_t x) { return (uint8_t)x; }
-static inline int8_t same_s8(int32_t x) { return (int8_t)x; }
+static inline int32_t as_s32(int32_t x) { return x; }
+static inline uint8_t as_u8(int32_t x) { return (uint8_t)x; }
+static inline int8_t as_s8(int32_t x) { return (int8_t)x; }
 /* Negative floats order against their bits: flip what is below the sign. An involution. */
 static inline int32_t bf16_key(uint16_t bits) { return (int16_t)(bits ^ ((bits & 0x8000u) ? 0x7fffu : 0u)); }
 static inline uint16_t bf16_of(int32_t key) { return (uint16_t)(key ^ (key < 0 ? 0x7fff : 0)); }
-
-DEFINE_MAX(max_f32, float, vf, (size_t)VF, vf_all(-INFINITY), vf_load, vf_max, vf_store, float, -INFINITY, same_f32, same_f32)
 
 #if defined(__SSE2__)
 static inline __m128i load_128(const void *at) { return _mm_loadu_si128(at); }
 static inline void store_128(void *at, __m128i x) { _mm_storeu_si128(at, x); }
 static inline __m128i load_s8(const void *at) { return _mm_xor_si128(load_128(at), _mm_set1_epi8((char)0x80)); }
 static inline void store_s8(void *at, __m128i x) { store_128(at, _mm_xor_si128(x, _mm_set1_epi8((char)0x80))); }
-DEFINE_MAX(max_u8, uint8_t, __m128i, (size_t)16, _mm_setzero_si128(), load_128, _mm_max_epu8, store_128, int32_t, 0, (int32_t), same_u8)
-DEFINE_MAX(max_s8, int8_t, __m128i, (size_t)16, _mm_setzero_si128(), load_s8, _mm_max_epu8, store_s8, int32_t, -128, (int32_t), same_s8)
 #else
-#define ONE(at) (*(at))
-#define PUT(at, x) (*(at) = (x))
 #define HIGHER(a, b) ((a) > (b) ? (a) : (b))
-DEFINE_MAX(max_u8, uint8_t, uint8_t, (size_t)1, 0, ONE, HIGHER, PUT, int32_t, 0, (int32_t), same_u8)
-DEFINE_MAX(max_s8, int8_t, int8_t, (size_t)1, -128, ONE, HIGHER, PUT, int32_t, -128, (int32_t), same_s8)
+static inline int32_t load_bf16(const uint16_t *at) { return bf16_key(*at); }
+static inline void store_bf16(uint16_t *at, int32_t x) { *at = bf16_of(x); }
+static inline uint8_t load_u8(const uint8_t *at) { return *at; }
+static inline void store_u8(uint8_t *at, uint8_t x) { *at = x; }
+static inline int8_t load_s8(const int8_t *at) { return *at; }
+static inline void store_s8(int8_t *at, int8_t x) { *at = x; }
 #endif
-
 #if defined(__AVX2__)
 static inline __m256i flip_256(__m256i x) { return _mm256_xor_si256(x, _mm256_srli_epi16(_mm256_srai_epi16(x, 15), 1)); }
 static inline __m256i load_bf16(const void *at) { return flip_256(_mm256_loadu_si256(at)); }
 static inline void store_bf16(void *at, __m256i x) { _mm256_storeu_si256(at, flip_256(x)); }
-DEFINE_MAX(max_bf16, uint16_t, __m256i, (size_t)16, _mm256_set1_epi16(INT16_MIN), load_bf16, _mm256_max_epi16, store_bf16, int32_t, INT16_MIN, bf16_key, bf16_of)
 #elif defined(__SSE2__)
 static inline __m128i flip_128(__m128i x) { return _mm_xor_si128(x, _mm_srli_epi16(_mm_srai_epi16(x, 15), 1)); }
 static inline __m128i load_bf16(const void *at) { return flip_128(_mm_loadu_si128(at)); }
 static inline void store_bf16(void *at, __m128i x) { _mm_storeu_si128(at, flip_128(x)); }
-DEFINE_MAX(max_bf16, uint16_t, __m128i, (size_t)8, _mm_set1_epi16(INT16_MIN), load_bf16, _mm_max_epi16, store_bf16, int32_t, INT16_MIN, bf16_key, bf16_of)
-#else
-static inline int32_t load_bf16(const uint16_t *at) { return bf16_key(*at); }
-static inline void store_bf16(uint16_t *at, int32_t x) { *at = bf16_of(x); }
-DEFINE_MAX(max_bf16, uint16_t, int32_t, (size_t)1, INT16_MIN, load_bf16, HIGHER, store_bf16, int32_t, INT16_MIN, bf16_key, bf16_of)
 #endif
+
+#define NAME max_f32
+#define TYPE float
+#define VEC vf
+#define LANES ((size_t)VF)
+#define LOWEST vf_all(-INFINITY)
+#define LOAD vf_load
+#define MAX vf_max
+#define STORE vf_store
+#define KEY float
+#define KEY_OF same_f32
+#define KEY_LOWEST (-INFINITY)
+#define OF_KEY same_f32
+#include "pool_max.h"
+
+#define NAME max_u8
+#define TYPE uint8_t
+#if defined(__SSE2__)
+#define VEC __m128i
+#define LANES ((size_t)16)
+#define LOWEST _mm_setzero_si128()
+#define LOAD load_128
+#define MAX _mm_max_epu8
+#define STORE store_128
+#else
+#define VEC uint8_t
+#define LANES ((size_t)1)
+#define LOWEST 0
+#define LOAD load_u8
+#define MAX HIGHER
+#define STORE store_u8
+#endif
+#define KEY int32_t
+#define KEY_OF as_s32
+#define KEY_LOWEST 0
+#define OF_KEY as_u8
+#include "pool_max.h"
+
+#define NAME max_s8
+#define TYPE int8_t
+#if defined(__SSE2__)
+#define VEC __m128i
+#define LANES ((size_t)16)
+#define LOWEST _mm_setzero_si128()
+#define MAX _mm_max_epu8
+#else
+#define VEC int8_t
+#define LANES ((size_t)1)
+#define LOWEST (-128)
+#define MAX HIGHER
+#endif
+#define LOAD load_s8
+#define STORE store_s8
+#define KEY int32_t
+#define KEY_OF as_s32
+#define KEY_LOWEST (-128)
+#define OF_KEY as_s8
+#include "pool_max.h"
+
+#define NAME max_bf16
+#define TYPE uint16_t
+#if defined(__AVX2__)
+#define VEC __m256i
+#define LANES ((size_t)16)
+#define LOWEST _mm256_set1_epi16(INT16_MIN)
+#define MAX _mm256_max_epi16
+#elif defined(__SSE2__)
+#define VEC __m128i
+#define LANES ((size_t)8)
+#define LOWEST _mm_set1_epi16(INT16_MIN)
+#define MAX _mm_max_epi16
+#else
+#define VEC int32_t
+#define LANES ((size_t)1)
+#define LOWEST INT16_MIN
+#define MAX HIGHER
+#endif
+#define LOAD load_bf16
+#define STORE store_bf16
+#define KEY int32_t
+#define KEY_OF bf16_key
+#define KEY_LOWEST INT16_MIN
+#define OF_KEY bf16_of
+#include "pool_max.h"
 
 /* ---- in numbers: averages, and max between different dtypes or scales -------------------------------------------------------------------------------------------- */
 
@@ -143,15 +207,34 @@ static void in_numbers(const cpu_pool *p, const char *src, char *dst) {
         }
 }
 
+/* Rows of maxima that fit in a buffer are converted a row at a time. */
+static void max_to_other(const cpu_pool *p, const float *src, char *dst) {
+    float row[4096];
+    size_t numbers = (size_t)p->out_w * (size_t)p->channels;
+    if (numbers > sizeof row / sizeof row[0]) {
+        in_numbers(p, (const char *)src, dst);
+        return;
+    }
+    for (int32_t oy = 0; oy < p->out_h; oy++, dst += numbers * fr_dtype_bytes((fr_dtype)p->to)) {
+        max_f32(p, src, row, oy, oy + 1);
+        CPU_FN(convert)(FR_F32, 0.0f, row, p->to, p->to_scale, dst, numbers);
+    }
+}
+
 void CPU_FN(pool)(const cpu_pool *pool, const void *src, void *dst) {
-    if (pool->kind != FR_POOL_MAX || pool->from != pool->to || pool->from_scale != pool->to_scale) {
+    bool same = pool->from == pool->to && pool->from_scale == pool->to_scale;
+    if (pool->kind != FR_POOL_MAX || (!same && pool->from != FR_F32)) {
         in_numbers(pool, src, dst);
         return;
     }
+    if (!same) {
+        max_to_other(pool, src, dst);
+        return;
+    }
     switch (pool->from) {
-    case FR_BF16: max_bf16(pool, src, dst); return;
-    case FR_U8: max_u8(pool, src, dst); return;
-    case FR_S8: max_s8(pool, src, dst); return;
-    default: max_f32(pool, src, dst); return;
+    case FR_BF16: max_bf16(pool, src, dst, 0, pool->out_h); return;
+    case FR_U8: max_u8(pool, src, dst, 0, pool->out_h); return;
+    case FR_S8: max_s8(pool, src, dst, 0, pool->out_h); return;
+    default: max_f32(pool, src, dst, 0, pool->out_h); return;
     }
 }

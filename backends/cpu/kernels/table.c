@@ -7,9 +7,13 @@ const cpu_kernels CPU_FN(kernels) = {
     .binary = CPU_FN(binary),
     .pool = CPU_FN(pool),
     .plane = CPU_FN(plane),
+    .interleaved = CPU_FN(interleaved),
     .rgb_planes = CPU_FN(rgb_planes),
+    .weave = CPU_FN(weave),
     .softmax = CPU_FN(softmax),
 #if defined(__AVX2__) && defined(__FMA__)
-    .wino = &CPU_FN(wino_kernels),
+    .wino4 = &CPU_FN(wino4_kernels),
+    .wino5 = &CPU_FN(wino5_kernels),
+    .wino_rows = &CPU_FN(wino_rows_kernels),
 #endif
 };

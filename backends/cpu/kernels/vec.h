@@ -6,6 +6,14 @@
 #include <immintrin.h>
 #endif
 
+/* Before a loop of so few turns that all of them are to be written out. */
+#define CPU_PRAGMA(text) _Pragma(#text)
+#if defined(__clang__)
+#define CPU_UNROLL(turns) CPU_PRAGMA(clang loop unroll(full))
+#else
+#define CPU_UNROLL(turns) CPU_PRAGMA(GCC unroll turns)
+#endif
+
 #if defined(__AVX512F__)
 enum { VF = 16 };
 typedef __m512 vf;
