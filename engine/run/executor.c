@@ -135,16 +135,17 @@ static void *work(void *argument) {
 }
 
 static fr_status start(fr_executor *e, const fr_steps *steps, const fr_executor_options *options) {
-    FR_TRY(fr_programs_compile(e->target, steps, &e->plan, options->progress, options->progress_user, &e->programs));
     e->workers = fr_alloc_array((size_t)options->lanes, sizeof *e->workers);
     if (!e->workers)
         return fr_no_memory((size_t)options->lanes * sizeof *e->workers, "lanes");
     e->n_workers = options->lanes;
     for (int32_t i = 0; i < e->n_workers; i++) {
-        worker *w = &e->workers[i];
-        w->executor = e;
-        FR_TRY(fr_lane_open(&w->lane, e->target, &e->plan, steps, e->programs, options->lane_threads, e->image_bytes));
+        e->workers[i].executor = e;
+        FR_TRY(fr_lane_open(&e->workers[i].lane, e->target, options->lane_threads));
     }
+    FR_TRY(fr_programs_compile(e->target, steps, &e->plan, options->progress, options->progress_user, &e->programs));
+    for (int32_t i = 0; i < e->n_workers; i++)
+        FR_TRY(fr_lane_load(&e->workers[i].lane, &e->plan, steps, e->programs, e->image_bytes));
     for (int32_t i = 0; i < e->n_workers; i++) {
         int code = pthread_create(&e->workers[i].thread, NULL, work, &e->workers[i]);
         if (code != 0)

@@ -19,16 +19,20 @@ static fr_status new_buffer(fr_lane *lane, fr_buffer_kind kind, uint64_t bytes, 
     return FR_OK;
 }
 
-fr_status fr_lane_open(fr_lane *lane, const fr_target *target, const fr_plan *plan, const fr_steps *steps,
-                       fr_program *const *programs, int32_t threads, int64_t image_bytes) {
-    const fr_backend *b = target->backend;
+fr_status fr_lane_open(fr_lane *lane, const fr_target *target, int32_t threads) {
     memset(lane, 0, sizeof *lane);
     lane->target = target;
+    return target->backend->queue_open(target->device, (uint32_t)threads, &lane->queue);
+}
+
+fr_status fr_lane_load(fr_lane *lane, const fr_plan *plan, const fr_steps *steps, fr_program *const *programs,
+                       int64_t image_bytes) {
+    const fr_target *target = lane->target;
     lane->plan = plan;
     lane->image_bytes = image_bytes;
     lane->fold = steps->fold;
     lane->classes = steps->classes;
-    lane->windows = (target->facts.flags & FR_DEVICE_HOST_POINTERS) && b->buffer_point;
+    lane->windows = (target->facts.flags & FR_DEVICE_HOST_POINTERS) && target->backend->buffer_point;
     lane->launches = fr_alloc_array((size_t)plan->n_ops, sizeof *lane->launches);
     if (!lane->launches)
         return fr_no_memory((size_t)plan->n_ops * sizeof *lane->launches, "a lane");
@@ -37,7 +41,6 @@ fr_status fr_lane_open(fr_lane *lane, const fr_target *target, const fr_plan *pl
         in = (uint64_t)plan->block * (uint64_t)lane->fold * (uint64_t)image_bytes;
         out = (uint64_t)plan->block * (uint64_t)lane->fold * (uint64_t)lane->classes * sizeof(float);
     }
-    FR_TRY(b->queue_open(target->device, (uint32_t)threads, &lane->queue));
     FR_TRY(new_buffer(lane, FR_BUFFER_ACTIVATION, plan->arena_bytes, &lane->arena));
     FR_TRY(new_buffer(lane, FR_BUFFER_SCRATCH, scratch_bytes(plan), &lane->scratch));
     FR_TRY(new_buffer(lane, FR_BUFFER_STAGING, in, &lane->user_in));

@@ -10,7 +10,7 @@
 #include "base/status.h"
 #include "run/menu_make.h"
 
-enum { MAX_FINALISTS = 6 };
+enum { MAX_FINALISTS = 12 };
 
 static const uint64_t heat_ns = 40000000; /* a finalist runs at least this long in each of three rounds */
 
@@ -19,7 +19,7 @@ typedef struct tuning {
     const fr_steps *steps;
     const fr_tuning_request *request;
     fr_menu menu;
-    int32_t lanes, lane_threads;
+    int32_t lanes, wide; /* wide: threads of one lane, worth trying when there are fewer inputs than lanes; else 0 */
     fr_picked finalists[MAX_FINALISTS];
     int32_t n_finalists;
 } tuning;
@@ -28,7 +28,7 @@ static fr_status new_picked(tuning *t, fr_picked *picked) {
     picked->candidates = fr_alloc_array((size_t)t->steps->n_items, sizeof *picked->candidates);
     picked->groups = fr_alloc_array((size_t)t->steps->n_items, sizeof *picked->groups);
     picked->lanes = t->lanes;
-    picked->lane_threads = t->lane_threads;
+    picked->lane_threads = 1;
     return picked->candidates && picked->groups ? FR_OK : fr_no_memory((size_t)t->steps->n_items * 16, "tuning");
 }
 
@@ -113,12 +113,20 @@ static fr_status open_finalist(tuning *t, const fr_picked *picked, fr_executor *
     return fr_executor_new(t->target, t->steps, &plan, &options, out);
 }
 
+/* Two of the largest blocks a lane are as good as the whole batch, and keep the race short. */
+static int64_t race_inputs(const tuning *t) {
+    int64_t block = 1;
+    for (int32_t k = 0; k < t->n_finalists; k++)
+        block = t->finalists[k].block > block ? t->finalists[k].block : block;
+    return 2 * block * t->lanes < t->request->inputs ? 2 * block * t->lanes : t->request->inputs;
+}
+
 /* Whole runs, the finalists in turn so that drift hits all alike; the least time wins. */
 static fr_status race(tuning *t, int32_t *out_winner) {
     fr_executor *executors[MAX_FINALISTS] = {0};
     double best[MAX_FINALISTS];
     fr_status status = FR_OK;
-    int64_t count = t->request->inputs * t->steps->fold;
+    int64_t count = race_inputs(t) * t->steps->fold;
     uint8_t *images = fr_alloc_array((size_t)count, (size_t)t->request->image_bytes);
     float *out = fr_alloc_array((size_t)count, (size_t)t->steps->classes * sizeof *out);
     *out_winner = 0;
@@ -169,7 +177,7 @@ cleanup:
 static char *cache_key(const tuning *t) {
     const fr_device_facts *f = &t->target->facts;
     return fr_format("plan 1|%s|%s|%s|%s|%s|lanes %d x %d|inputs %lld|group %d|%s", t->target->backend->name,
-                     t->target->backend->version, f->name, f->driver, f->features, t->lanes, t->lane_threads,
+                     t->target->backend->version, f->name, f->driver, f->features, t->lanes, t->wide,
                      (long long)t->request->inputs, t->request->group, t->request->key);
 }
 
@@ -194,13 +202,27 @@ static void to_cache(tuning *t, const char *key, const fr_picked *picked) {
     }
 }
 
-/* Fewer inputs than lanes leave lanes idle: then one lane with all threads inside its kernels. */
+/* Fewer inputs than lanes leave lanes idle: then one lane, and perhaps all threads inside its kernels. */
 static void choose_lanes(tuning *t) {
     int32_t most = (int32_t)t->target->facts.lanes > 0 ? (int32_t)t->target->facts.lanes : 1;
     int32_t lanes = t->request->threads > 0 ? t->request->threads : most;
     bool narrow = t->request->inputs < lanes && t->target->facts.kind == FR_DEVICE_CPU;
     t->lanes = narrow ? 1 : lanes;
-    t->lane_threads = narrow ? lanes : 1;
+    t->wide = narrow ? lanes : 0;
+}
+
+/* Each finalist once more with all threads in its one lane: small kernels lose by that, large ones win. */
+static fr_status add_wide(tuning *t) {
+    for (int32_t k = 0, n = t->n_finalists; t->wide > 1 && k < n && t->n_finalists < MAX_FINALISTS; k++) {
+        fr_picked *p = &t->finalists[t->n_finalists];
+        FR_TRY(new_picked(t, p));
+        memcpy(p->candidates, t->finalists[k].candidates, (size_t)t->steps->n_items * sizeof *p->candidates);
+        memcpy(p->groups, t->finalists[k].groups, (size_t)t->steps->n_items * sizeof *p->groups);
+        p->block = t->finalists[k].block;
+        p->lane_threads = t->wide;
+        t->n_finalists++;
+    }
+    return FR_OK;
 }
 
 fr_status fr_tune(const fr_target *target, const fr_steps *steps, const fr_tuning_request *request,
@@ -219,9 +241,10 @@ fr_status fr_tune(const fr_target *target, const fr_steps *steps, const fr_tunin
     if (!out_tuned->from_cache) {
         out_tuned->measured = request->tuning != FR_TUNING_OFF && !(target->facts.flags & FR_DEVICE_ORACLE);
         if (out_tuned->measured)
-            FR_GO(cleanup, fr_menu_measure(target, steps, &t.menu, request, (uint32_t)t.lane_threads,
-                                           begin + request->budget_ns));
+            FR_GO(cleanup, fr_menu_measure(target, steps, &t.menu, request, begin + request->budget_ns));
         FR_GO(cleanup, pick_plans(&t, out_tuned->measured));
+        if (out_tuned->measured)
+            FR_GO(cleanup, add_wide(&t));
         if (t.n_finalists > 1)
             FR_GO(cleanup, race(&t, &winner));
         if (out_tuned->measured)
