@@ -129,7 +129,7 @@ static void tell(measuring *m) {
 }
 
 fr_status fr_menu_measure(const fr_target *target, const fr_steps *steps, fr_menu *menu,
-                          const fr_tuning_request *request, uint64_t until_ns) {
+                          const fr_tuning_request *request, uint32_t lane_threads, uint64_t until_ns) {
     measuring m = {.target = target,
                    .steps = steps,
                    .menu = menu,
@@ -140,7 +140,7 @@ fr_status fr_menu_measure(const fr_target *target, const fr_steps *steps, fr_men
     int32_t *picks = fr_alloc_array((size_t)menu->n_items, sizeof *picks);
     if (!picks)
         return fr_no_memory((size_t)menu->n_items * sizeof *picks, "tuning");
-    fr_status status = fr_trial_open(&m.trial, target, 1);
+    fr_status status = fr_trial_open(&m.trial, target, lane_threads);
     if (status != FR_OK)
         goto cleanup;
     for (int32_t i = 0; i < menu->n_items; i++, tell(&m))

@@ -12,6 +12,6 @@ fr_status fr_menu_make(const fr_target *target, const fr_steps *steps,
 int32_t fr_menu_first_group(const fr_target *target, const fr_steps *steps, const fr_menu *menu);
 /* Times entries: all at the first group, then those still worth it at the others, until the budget is spent. */
 fr_status fr_menu_measure(const fr_target *target, const fr_steps *steps, fr_menu *menu,
-                          const fr_tuning_request *request, uint64_t until_ns) FR_MUST_CHECK;
+                          const fr_tuning_request *request, uint32_t lane_threads, uint64_t until_ns) FR_MUST_CHECK;
 
 #endif

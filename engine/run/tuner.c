@@ -19,7 +19,8 @@ typedef struct tuning {
     const fr_steps *steps;
     const fr_tuning_request *request;
     fr_menu menu;
-    int32_t lanes, wide; /* wide: threads of one lane, worth trying when there are fewer inputs than lanes; else 0 */
+    int32_t lanes, lane_threads; /* of the finalists being picked */
+    int32_t wide; /* wide: threads of one lane, worth trying when there are fewer inputs than lanes; else 0 */
     fr_picked finalists[MAX_FINALISTS];
     int32_t n_finalists;
 } tuning;
@@ -28,7 +29,7 @@ static fr_status new_picked(tuning *t, fr_picked *picked) {
     picked->candidates = fr_alloc_array((size_t)t->steps->n_items, sizeof *picked->candidates);
     picked->groups = fr_alloc_array((size_t)t->steps->n_items, sizeof *picked->groups);
     picked->lanes = t->lanes;
-    picked->lane_threads = 1;
+    picked->lane_threads = t->lane_threads;
     return picked->candidates && picked->groups ? FR_OK : fr_no_memory((size_t)t->steps->n_items * 16, "tuning");
 }
 
@@ -40,7 +41,7 @@ static void free_picked(fr_picked *picked) {
 
 static bool same_picked(const tuning *t, const fr_picked *a, const fr_picked *b) {
     size_t n = (size_t)t->steps->n_items;
-    return memcmp(a->candidates, b->candidates, n * sizeof *a->candidates) == 0 &&
+    return a->lane_threads == b->lane_threads && memcmp(a->candidates, b->candidates, n * sizeof *a->candidates) == 0 &&
            memcmp(a->groups, b->groups, n * sizeof *a->groups) == 0;
 }
 
@@ -207,22 +208,29 @@ static void choose_lanes(tuning *t) {
     int32_t most = (int32_t)t->target->facts.lanes > 0 ? (int32_t)t->target->facts.lanes : 1;
     int32_t lanes = t->request->threads > 0 ? t->request->threads : most;
     bool narrow = t->request->inputs < lanes && t->target->facts.kind == FR_DEVICE_CPU;
+    t->lane_threads = 1;
     t->lanes = narrow ? 1 : lanes;
     t->wide = narrow ? lanes : 0;
 }
 
-/* Each finalist once more with all threads in its one lane: small kernels lose by that, large ones win. */
-static fr_status add_wide(tuning *t) {
-    for (int32_t k = 0, n = t->n_finalists; t->wide > 1 && k < n && t->n_finalists < MAX_FINALISTS; k++) {
-        fr_picked *p = &t->finalists[t->n_finalists];
-        FR_TRY(new_picked(t, p));
-        memcpy(p->candidates, t->finalists[k].candidates, (size_t)t->steps->n_items * sizeof *p->candidates);
-        memcpy(p->groups, t->finalists[k].groups, (size_t)t->steps->n_items * sizeof *p->groups);
-        p->block = t->finalists[k].block;
-        p->lane_threads = t->wide;
-        t->n_finalists++;
-    }
-    return FR_OK;
+static void forget_times(fr_menu *menu) {
+    for (int32_t i = 0; i < menu->n_items; i++)
+        for (int32_t e = 0; e < menu->items[i].n_entries; e++)
+            memset(menu->items[i].entries[e].ns, 0, sizeof menu->items[i].entries[e].ns);
+}
+
+/* Kernels measured and plans picked for one thread a lane, and where lanes would idle for all threads in one: small
+ * kernels lose by that, large ones win. The race decides. */
+static fr_status measure_and_pick(tuning *t, uint64_t begin_ns) {
+    uint64_t budget = t->request->budget_ns / (t->wide > 1 ? 2 : 1);
+    FR_TRY(fr_menu_measure(t->target, t->steps, &t->menu, t->request, 1, begin_ns + budget));
+    FR_TRY(pick_plans(t, true));
+    if (t->wide <= 1)
+        return FR_OK;
+    t->lane_threads = t->wide;
+    forget_times(&t->menu);
+    FR_TRY(fr_menu_measure(t->target, t->steps, &t->menu, t->request, (uint32_t)t->wide, fr_clock_ns() + budget));
+    return pick_plans(t, true);
 }
 
 fr_status fr_tune(const fr_target *target, const fr_steps *steps, const fr_tuning_request *request,
@@ -240,11 +248,7 @@ fr_status fr_tune(const fr_target *target, const fr_steps *steps, const fr_tunin
     out_tuned->from_cache = from_cache(&t, key);
     if (!out_tuned->from_cache) {
         out_tuned->measured = request->tuning != FR_TUNING_OFF && !(target->facts.flags & FR_DEVICE_ORACLE);
-        if (out_tuned->measured)
-            FR_GO(cleanup, fr_menu_measure(target, steps, &t.menu, request, begin + request->budget_ns));
-        FR_GO(cleanup, pick_plans(&t, out_tuned->measured));
-        if (out_tuned->measured)
-            FR_GO(cleanup, add_wide(&t));
+        FR_GO(cleanup, out_tuned->measured ? measure_and_pick(&t, begin) : pick_plans(&t, false));
         if (t.n_finalists > 1)
             FR_GO(cleanup, race(&t, &winner));
         if (out_tuned->measured)
