@@ -23,7 +23,9 @@
 /* [ align bytes, the last 64 of them the header ][ block ]: the system's block is held through a pointer to its
  * inside, which LeakSanitizer follows, and ends where the caller's block ends, so that a step past it is seen. */
 enum { BLOCK_ALIGN = 64 };
-typedef struct block_header { size_t bytes, align; } block_header;
+typedef struct block_header {
+    size_t bytes, align;
+} block_header;
 
 static _Atomic uint64_t live_bytes, live_blocks, peak_bytes, calls, fail_countdown;
 
@@ -41,8 +43,7 @@ static block_header *header_of(void *block) {
 
 static void count_new(size_t bytes) {
     uint64_t live = atomic_fetch_add(&live_bytes, bytes) + bytes, peak = atomic_load(&peak_bytes);
-    while (live > peak && !atomic_compare_exchange_weak(&peak_bytes, &peak, live)) {
-    }
+    while (live > peak && !atomic_compare_exchange_weak(&peak_bytes, &peak, live)) {}
     atomic_fetch_add(&live_blocks, 1);
 }
 
@@ -121,8 +122,10 @@ fr_status fr_no_memory(size_t bytes, const char *what) {
 }
 
 fr_alloc_use fr_alloc_read(void) {
-    return (fr_alloc_use){.live_bytes = atomic_load(&live_bytes), .live_blocks = atomic_load(&live_blocks),
-                          .peak_bytes = atomic_load(&peak_bytes), .calls = atomic_load(&calls)};
+    return (fr_alloc_use){.live_bytes = atomic_load(&live_bytes),
+                          .live_blocks = atomic_load(&live_blocks),
+                          .peak_bytes = atomic_load(&peak_bytes),
+                          .calls = atomic_load(&calls)};
 }
 
 void fr_alloc_fail_at(uint64_t nth_call) {

@@ -60,8 +60,10 @@ fr_status fr_file_read(const char *path, size_t limit, char **out_data, size_t *
     } else if (!S_ISREG(facts.st_mode)) {
         status = fr_fail(FR_IO, "cannot read %s: %s", path, kind_word(facts.st_mode));
     } else if (limit > 0 && (uintmax_t)facts.st_size > limit) {
-        status = fr_fail(FR_INVALID, "%s is too large: %lld bytes, at most %zu are accepted", path, (long long)facts.st_size, limit);
-    } else if ((uintmax_t)facts.st_size >= SIZE_MAX || !fr_size_add((size_t)facts.st_size, 1, &bytes) || !(data = fr_alloc(bytes))) {
+        status = fr_fail(FR_INVALID, "%s is too large: %lld bytes, at most %zu are accepted", path,
+                         (long long)facts.st_size, limit);
+    } else if ((uintmax_t)facts.st_size >= SIZE_MAX || !fr_size_add((size_t)facts.st_size, 1, &bytes) ||
+               !(data = fr_alloc(bytes))) {
         status = fr_no_memory((size_t)facts.st_size, path);
     } else {
         status = read_all(fd, path, data, bytes - 1, out_bytes);
@@ -123,7 +125,8 @@ static fr_status open_temporary(fr_file_writer *writer, mode_t mode) {
     const char *slash = strrchr(writer->target, '/');
     int folder = slash ? (int)(slash - writer->target) + 1 : 0;
     for (int attempt = 0; attempt < 100; attempt++) { /* names that an earlier process of our pid left behind */
-        char *name = fr_format("%.*s.foldrun-%ld-%u.tmp", folder, writer->target, (long)getpid(), atomic_fetch_add(&counter, 1));
+        char *name =
+            fr_format("%.*s.foldrun-%ld-%u.tmp", folder, writer->target, (long)getpid(), atomic_fetch_add(&counter, 1));
         if (!name)
             return fr_no_memory(strlen(writer->target) + 40, "a file name");
         writer->fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);

@@ -21,7 +21,8 @@ bool fr_path_exists(const char *path) {
 static fr_status make_one(const char *path, const char *whole) {
     if (mkdir(path, 0777) == 0 || fr_path_is_folder(path))
         return FR_OK;
-    return fr_fail(FR_IO, "cannot make the folder %s: %s", whole, errno == EEXIST ? "a file of that name exists" : strerror(errno));
+    return fr_fail(FR_IO, "cannot make the folder %s: %s", whole,
+                   errno == EEXIST ? "a file of that name exists" : strerror(errno));
 }
 
 fr_status fr_folder_make(const char *path) {
@@ -46,7 +47,10 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-typedef struct name_list { char **names; size_t count, capacity; } name_list;
+typedef struct name_list {
+    char **names;
+    size_t count, capacity;
+} name_list;
 
 static void list_free(name_list *list) {
     for (size_t i = 0; i < list->count; i++)

@@ -7,16 +7,23 @@
 #include "base/text.h"
 #include "foldrun/types.h"
 
-typedef enum fr_json_kind { FR_JSON_NULL, FR_JSON_BOOL, FR_JSON_NUMBER, FR_JSON_STRING, FR_JSON_ARRAY, FR_JSON_OBJECT } fr_json_kind;
+typedef enum fr_json_kind {
+    FR_JSON_NULL,
+    FR_JSON_BOOL,
+    FR_JSON_NUMBER,
+    FR_JSON_STRING,
+    FR_JSON_ARRAY,
+    FR_JSON_OBJECT
+} fr_json_kind;
 
 typedef struct fr_json {
     fr_json_kind kind;
     bool boolean;
     double number;
-    const char *string; /* unescaped, NUL-ended; a string with an escaped NUL is refused */
-    const char *key;    /* in an object */
+    const char *string;           /* unescaped, NUL-ended; a string with an escaped NUL is refused */
+    const char *key;              /* in an object */
     struct fr_json *child, *next; /* first member; next sibling */
-    size_t count;       /* members */
+    size_t count;                 /* members */
 } fr_json;
 
 typedef struct fr_json_doc fr_json_doc;
@@ -33,7 +40,13 @@ const char *fr_json_string(const fr_json *object, const char *key, const char *o
 bool fr_json_bool(const fr_json *object, const char *key, bool otherwise);
 
 /* Writer: commas, quotes, escapes and indentation are its business. NaN and infinities are written as null. */
-typedef struct fr_json_writer { fr_text text; int depth; bool comma; bool after_key; int indent; } fr_json_writer; /* {0}: compact; indent = 2: pretty */
+typedef struct fr_json_writer {
+    fr_text text;
+    int depth;
+    bool comma;
+    bool after_key;
+    int indent;
+} fr_json_writer; /* {0}: compact; indent = 2: pretty */
 
 void fr_json_begin_object(fr_json_writer *w);
 void fr_json_end_object(fr_json_writer *w);

@@ -9,9 +9,15 @@
 enum { DEPTH_MAX = 64, ARENA_BYTES = 4000 };
 
 /* Nodes and strings live in a chain of chunks that the document owns. */
-typedef struct chunk { struct chunk *next; size_t used, size; } chunk; /* `size` bytes follow */
+typedef struct chunk {
+    struct chunk *next;
+    size_t used, size;
+} chunk; /* `size` bytes follow */
 
-struct fr_json_doc { chunk *chunks; fr_json *root; };
+struct fr_json_doc {
+    chunk *chunks;
+    fr_json *root;
+};
 
 typedef struct reader {
     fr_json_doc *doc;
@@ -49,7 +55,8 @@ static fr_status wrong_at(const reader *r, size_t at, const char *what) {
             column++;
         }
     }
-    return fr_fail(FR_INVALID, "JSON, line %zu, column %zu: %s", line, column, at >= r->bytes ? "the text ends too early" : what);
+    return fr_fail(FR_INVALID, "JSON, line %zu, column %zu: %s", line, column,
+                   at >= r->bytes ? "the text ends too early" : what);
 }
 
 static fr_status wrong(const reader *r, const char *what) {
@@ -242,28 +249,26 @@ closed:
 
 static fr_status read_value(reader *r, fr_json *value) {
     switch (skip_space(r)) {
-    case '{':
-        value->kind = FR_JSON_OBJECT;
-        return read_members(r, value, '}');
-    case '[':
-        value->kind = FR_JSON_ARRAY;
-        return read_members(r, value, ']');
-    case '"':
-        value->kind = FR_JSON_STRING;
-        return read_string(r, &value->string);
+    case '{': value->kind = FR_JSON_OBJECT; return read_members(r, value, '}');
+    case '[': value->kind = FR_JSON_ARRAY; return read_members(r, value, ']');
+    case '"': value->kind = FR_JSON_STRING; return read_string(r, &value->string);
     case 't':
         value->kind = FR_JSON_BOOL;
         value->boolean = true;
         return read_word(r, "true");
-    case 'f':
-        value->kind = FR_JSON_BOOL;
-        return read_word(r, "false");
-    case '-': case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': case '8': case '9':
-        value->kind = FR_JSON_NUMBER;
-        return read_number(r, &value->number);
-    default:
-        value->kind = FR_JSON_NULL;
-        return read_word(r, "null");
+    case 'f': value->kind = FR_JSON_BOOL; return read_word(r, "false");
+    case '-':
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7':
+    case '8':
+    case '9': value->kind = FR_JSON_NUMBER; return read_number(r, &value->number);
+    default: value->kind = FR_JSON_NULL; return read_word(r, "null");
     }
 }
 

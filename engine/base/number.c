@@ -21,7 +21,10 @@ static double read_double(const char *text) {
 }
 
 /* Significant digits, without trailing zeros, and the power of ten of the first: d.ddd * 10^exponent. */
-typedef struct decimal { char digits[20]; int count, exponent; } decimal;
+typedef struct decimal {
+    char digits[20];
+    int count, exponent;
+} decimal;
 
 static decimal split_decimal(double magnitude, int precision) {
     decimal d = {.count = 0};
@@ -50,7 +53,8 @@ static size_t join_decimal(const decimal *d, bool negative, char out[FR_NUMBER_T
             out[length++] = d->digits[i];
         return length + (size_t)snprintf(out + length, FR_NUMBER_TEXT - length, "e%d", d->exponent);
     }
-    int last = d->exponent - (d->count - 1) < 0 ? d->exponent - (d->count - 1) : 0; /* powers of ten, down to this one */
+    int last =
+        d->exponent - (d->count - 1) < 0 ? d->exponent - (d->count - 1) : 0; /* powers of ten, down to this one */
     for (int place = d->exponent > 0 ? d->exponent : 0; place >= last; place--) {
         int index = d->exponent - place;
         if (place == -1)

@@ -15,19 +15,19 @@ const char *fr_error_sentence(void);          /* "" when nothing was recorded on
 const char *fr_error_place(int *out_line);    /* file that recorded it */
 const char *fr_status_word(fr_status status); /* "invalid", "unsupported", ... */
 
-#define FR_TRY(call)                             \
-    do {                                         \
-        fr_status fr_try_status_ = (call);       \
-        if (fr_try_status_ != FR_OK)             \
-            return fr_try_status_;               \
+#define FR_TRY(call)                       \
+    do {                                   \
+        fr_status fr_try_status_ = (call); \
+        if (fr_try_status_ != FR_OK)       \
+            return fr_try_status_;         \
     } while (0)
 
 /* For functions with one cleanup path: `status` must be a local variable. */
-#define FR_GO(label, call)                       \
-    do {                                         \
-        status = (call);                         \
-        if (status != FR_OK)                     \
-            goto label;                          \
+#define FR_GO(label, call)   \
+    do {                     \
+        status = (call);     \
+        if (status != FR_OK) \
+            goto label;      \
     } while (0)
 
 #endif

@@ -6,7 +6,11 @@
 
 #include "foldrun/types.h"
 
-typedef struct fr_text { char *data; size_t length, capacity; bool failed; } fr_text; /* {0} is empty; data may be NULL */
+typedef struct fr_text {
+    char *data;
+    size_t length, capacity;
+    bool failed;
+} fr_text; /* {0} is empty; data may be NULL */
 
 void fr_text_add(fr_text *text, const char *fmt, ...) FR_PRINTF(2, 3); /* out of memory sets failed, once, for good */
 void fr_text_add_bytes(fr_text *text, const char *data, size_t bytes);

@@ -42,12 +42,29 @@ static double elements_of(const fr_shape *shape) {
 }
 
 static const char *kind_of(fr_op op) {
-    static const struct { fr_op op; const char *kind; } kinds[] = {
-        {FR_OP_CONV, "conv"}, {FR_OP_GEMM, "fc"}, {FR_OP_MATMUL, "fc"}, {FR_OP_MAXPOOL, "maxpool"}, {FR_OP_AVGPOOL, "avgpool"},
-        {FR_OP_GLOBALAVGPOOL, "globalavgpool"}, {FR_OP_GLOBALMAXPOOL, "globalmaxpool"}, {FR_OP_ADD, "add"}, {FR_OP_SUB, "sub"},
-        {FR_OP_MUL, "mul"}, {FR_OP_DIV, "div"}, {FR_OP_SUM, "sum"}, {FR_OP_CONCAT, "concat"}, {FR_OP_LRN, "lrn"},
-        {FR_OP_SOFTMAX, "softmax"}, {FR_OP_PAD, "pad"}, {FR_OP_REDUCEMEAN, "mean"}, {FR_OP_ARGMAX, "argmax"},
-        {FR_OP_TRANSPOSE, "transpose"}, {FR_OP_BATCHNORM, "batchnorm"}};
+    static const struct {
+        fr_op op;
+        const char *kind;
+    } kinds[] = {{FR_OP_CONV, "conv"},
+                 {FR_OP_GEMM, "fc"},
+                 {FR_OP_MATMUL, "fc"},
+                 {FR_OP_MAXPOOL, "maxpool"},
+                 {FR_OP_AVGPOOL, "avgpool"},
+                 {FR_OP_GLOBALAVGPOOL, "globalavgpool"},
+                 {FR_OP_GLOBALMAXPOOL, "globalmaxpool"},
+                 {FR_OP_ADD, "add"},
+                 {FR_OP_SUB, "sub"},
+                 {FR_OP_MUL, "mul"},
+                 {FR_OP_DIV, "div"},
+                 {FR_OP_SUM, "sum"},
+                 {FR_OP_CONCAT, "concat"},
+                 {FR_OP_LRN, "lrn"},
+                 {FR_OP_SOFTMAX, "softmax"},
+                 {FR_OP_PAD, "pad"},
+                 {FR_OP_REDUCEMEAN, "mean"},
+                 {FR_OP_ARGMAX, "argmax"},
+                 {FR_OP_TRANSPOSE, "transpose"},
+                 {FR_OP_BATCHNORM, "batchnorm"}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (kinds[i].op == op)
             return kinds[i].kind;
@@ -61,13 +78,28 @@ static bool is_map(const fr_graph *graph, int32_t id) { /* a number of the batch
 /* What costs nothing by itself, and belongs to the layer that made its input. */
 static bool is_absorbed(const cost_job *job, const fr_node *node) {
     switch (node->op) {
-    case FR_OP_DROPOUT: case FR_OP_IDENTITY: case FR_OP_CONSTANT: case FR_OP_SHAPE: case FR_OP_GATHER: case FR_OP_CAST:
-    case FR_OP_FLATTEN: case FR_OP_RESHAPE: case FR_OP_SQUEEZE: case FR_OP_UNSQUEEZE:
-        return true;
-    case FR_OP_BATCHNORM: case FR_OP_RELU: case FR_OP_CLIP: case FR_OP_LEAKYRELU: case FR_OP_SIGMOID: case FR_OP_HARDSIGMOID:
-    case FR_OP_HARDSWISH: case FR_OP_TANH:
-        return node->n_inputs > 0 && node->inputs[0] >= 0 && job->layer_of[node->inputs[0]] >= 0;
-    case FR_OP_ADD: case FR_OP_SUB: case FR_OP_MUL: case FR_OP_DIV: /* with a constant: a bias or a scale */
+    case FR_OP_DROPOUT:
+    case FR_OP_IDENTITY:
+    case FR_OP_CONSTANT:
+    case FR_OP_SHAPE:
+    case FR_OP_GATHER:
+    case FR_OP_CAST:
+    case FR_OP_FLATTEN:
+    case FR_OP_RESHAPE:
+    case FR_OP_SQUEEZE:
+    case FR_OP_UNSQUEEZE: return true;
+    case FR_OP_BATCHNORM:
+    case FR_OP_RELU:
+    case FR_OP_CLIP:
+    case FR_OP_LEAKYRELU:
+    case FR_OP_SIGMOID:
+    case FR_OP_HARDSIGMOID:
+    case FR_OP_HARDSWISH:
+    case FR_OP_TANH: return node->n_inputs > 0 && node->inputs[0] >= 0 && job->layer_of[node->inputs[0]] >= 0;
+    case FR_OP_ADD:
+    case FR_OP_SUB:
+    case FR_OP_MUL:
+    case FR_OP_DIV: /* with a constant: a bias or a scale */
         return !is_map(job->graph, node->inputs[0]) || !is_map(job->graph, node->inputs[1]);
     default:
         for (int32_t i = 0; i < node->n_inputs; i++)
@@ -113,7 +145,8 @@ static void set_dims(const fr_graph *graph, const fr_node *node, fr_layer_cost *
 }
 
 /* Multiply-adds of one input, and the weights behind them; 0 for a node without. */
-static fr_status count_ops(const fr_graph *graph, const fr_node *node, fr_layer_cost *layer, int64_t *out_weights, double *out_macs) {
+static fr_status count_ops(const fr_graph *graph, const fr_node *node, fr_layer_cost *layer, int64_t *out_weights,
+                           double *out_macs) {
     if (node->op != FR_OP_CONV && node->op != FR_OP_GEMM && node->op != FR_OP_MATMUL)
         return FR_OK;
     const fr_shape *weight = &graph->values[node->inputs[1]].shape, *out = &graph->values[node->outputs[0]].shape;
@@ -144,7 +177,8 @@ static fr_status count_ops(const fr_graph *graph, const fr_node *node, fr_layer_
  * FACTS' rule, which has Hi*Wi = Ho*Wo. Weights gain (f - 1) times themselves; depthwise, whose groups grow with the
  * channels, sqrt(f) - 1 times.
  */
-static void set_threshold(const fr_layer_cost *layer, double weights, double inputs, int32_t fold, double *out_nhw, double *out_threshold) {
+static void set_threshold(const fr_layer_cost *layer, double weights, double inputs, int32_t fold, double *out_nhw,
+                          double *out_threshold) {
     double f = fold, map = (double)layer->out[1] * layer->out[2], in_map = (double)layer->in[1] * layer->in[2];
     *out_nhw = inputs * map;
     *out_threshold = -1;
@@ -221,12 +255,14 @@ static fr_status add_up(fr_cost *cost) {
     return FR_OK;
 }
 
-fr_status fr_cost_of(const fr_graph *graph, int64_t batch_images, int32_t bytes_per_element, int32_t threshold_fold, fr_cost *out_cost) {
+fr_status fr_cost_of(const fr_graph *graph, int64_t batch_images, int32_t bytes_per_element, int32_t threshold_fold,
+                     fr_cost *out_cost) {
     cost_job job = {.graph = graph, .cost = out_cost};
     fr_status status;
     memset(out_cost, 0, sizeof *out_cost);
     if (batch_images < 1 || batch_images > INT64_MAX / 2 || bytes_per_element < 1 || threshold_fold < 0)
-        return fr_fail(FR_INVALID, "costs of %lld images, %d bytes a number, folding by %d: expected positive numbers", (long long)batch_images, bytes_per_element, threshold_fold);
+        return fr_fail(FR_INVALID, "costs of %lld images, %d bytes a number, folding by %d: expected positive numbers",
+                       (long long)batch_images, bytes_per_element, threshold_fold);
     if (graph->batch == 0)
         return fr_fail(FR_INVALID, "costs of '%s': its shapes are not known yet", graph->name);
     out_cost->fold = out_cost->images_per_input = graph->meta.fold < 1 ? 1 : graph->meta.fold;

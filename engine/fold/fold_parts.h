@@ -20,7 +20,8 @@ typedef struct fold_job {
 /* FR_UNSUPPORTED: "cannot fold by 2: Conv 'conv1': REASON". */
 fr_status fold_refuse(const fold_job *job, const fr_node *node, const char *fmt, ...) FR_PRINTF(3, 4);
 /* The same, ending in the rounding that makes all hidden widths multiples of `divisor`. */
-fr_status fold_refuse_width(const fold_job *job, const fr_node *node, int64_t divisor, const char *fmt, ...) FR_PRINTF(4, 5);
+fr_status fold_refuse_width(const fold_job *job, const fr_node *node, int64_t divisor, const char *fmt, ...)
+    FR_PRINTF(4, 5);
 
 /* Every node that stands between the output and the conv or fc that makes the logits, that one last. Softmax on the
  * way becomes Identity: over f images' logits at once it would mean nothing. */

@@ -91,9 +91,12 @@ static fr_status fold_conv(fold_job *job, fr_node *node) {
         out_now = layer_width(job, node, shape.dim[0]);
     }
     if (in->now % group && in->image)
-        return fold_refuse(job, node, "its %lld groups do not divide the %lld channels of %d images", (long long)group, (long long)in->now, job->options->fold);
+        return fold_refuse(job, node, "its %lld groups do not divide the %lld channels of %d images", (long long)group,
+                           (long long)in->now, job->options->fold);
     if (in->now % group || out_now % group)
-        return fold_refuse_width(job, node, group, "its %lld groups must divide both the %lld channels in and the %lld out", (long long)group, (long long)in->now, (long long)out_now);
+        return fold_refuse_width(job, node, group,
+                                 "its %lld groups must divide both the %lld channels in and the %lld out",
+                                 (long long)group, (long long)in->now, (long long)out_now);
     node->attrs.group = (int32_t)group;
     shape.dim[0] = out_now;
     shape.dim[1] = in->now / group;
@@ -109,7 +112,8 @@ static fr_status fold_fc(fold_job *job, fr_node *node) {
     const fold_value *in = &job->values[node->inputs[0]];
     fr_shape shape = value_of(job, node->inputs[1])->shape;
     bool gemm = node->op == FR_OP_GEMM, transposed = gemm && node->attrs.trans_b;
-    if (value_of(job, node->inputs[0])->is_const || value_of(job, node->inputs[0])->shape.rank != 2 || shape.rank != 2 || (gemm && node->attrs.trans_a))
+    if (value_of(job, node->inputs[0])->is_const || value_of(job, node->inputs[0])->shape.rank != 2 ||
+        shape.rank != 2 || (gemm && node->attrs.trans_a))
         return fold_refuse(job, node, "only a product of flat inputs and a constant matrix folds");
     int64_t out_now = layer_width(job, node, shape.dim[transposed ? 0 : 1]);
     shape.dim[transposed ? 0 : 1] = out_now;
@@ -122,7 +126,8 @@ static fr_status fold_fc(fold_job *job, fr_node *node) {
 }
 
 static fr_status fold_batchnorm(fold_job *job, fr_node *node) {
-    static const fr_init inits[5] = {FR_INIT_NONE, FR_INIT_ONE, FR_INIT_ZERO, FR_INIT_ZERO, FR_INIT_ONE}; /* scale, shift, mean, variance */
+    static const fr_init inits[5] = {FR_INIT_NONE, FR_INIT_ONE, FR_INIT_ZERO, FR_INIT_ZERO,
+                                     FR_INIT_ONE}; /* scale, shift, mean, variance */
     const fold_value *in = &job->values[node->inputs[0]];
     for (int32_t i = 1; i < node->n_inputs && i < 5; i++) {
         if (in->image)
@@ -144,7 +149,8 @@ static fr_status fold_operand(fold_job *job, const fr_node *node, int32_t id, in
     if (axis < 0 || axis >= value->shape.rank || value->shape.dim[axis] == 1)
         return FR_OK; /* one number for all channels */
     if (value->shape.dim[axis] != other->old)
-        return fold_refuse(job, node, "its operand '%s' has %lld channels, the value beside it %lld", value->name, (long long)value->shape.dim[axis], (long long)other->old);
+        return fold_refuse(job, node, "its operand '%s' has %lld channels, the value beside it %lld", value->name,
+                           (long long)value->shape.dim[axis], (long long)other->old);
     if (other->image)
         return tile(job, node, id, axis);
     fr_shape shape = value->shape;
@@ -174,23 +180,27 @@ static fr_status fold_elementwise(fold_job *job, fr_node *node) {
         if (value_of(job, node->inputs[i])->shape.rank != value_of(job, widest)->shape.rank)
             return fold_refuse(job, node, "it joins values of different ranks");
         if (in->now != to->now && in->now != 1)
-            return fold_refuse(job, node, "it joins %lld channels with %lld, which were %lld and %lld before folding", (long long)in->now, (long long)to->now, (long long)in->old, (long long)to->old);
+            return fold_refuse(job, node, "it joins %lld channels with %lld, which were %lld and %lld before folding",
+                               (long long)in->now, (long long)to->now, (long long)in->old, (long long)to->old);
     }
     set_output(job, node, to->now, image);
     return FR_OK;
 }
 
 static fr_status fold_concat(fold_job *job, fr_node *node) {
-    int32_t rank = value_of(job, node->outputs[0])->shape.rank, axis = node->attrs.axis < 0 ? node->attrs.axis + rank : node->attrs.axis;
+    int32_t rank = value_of(job, node->outputs[0])->shape.rank,
+            axis = node->attrs.axis < 0 ? node->attrs.axis + rank : node->attrs.axis;
     const fold_value *first = &job->values[node->inputs[0]];
     int64_t sum = 0;
     bool image = true;
     for (int32_t i = 0; i < node->n_inputs; i++) {
         const fold_value *in = &job->values[node->inputs[i]];
         if (value_of(job, node->inputs[i])->is_const)
-            return fold_refuse(job, node, "it joins a constant: nobody knows what that would be for %d images", job->options->fold);
+            return fold_refuse(job, node, "it joins a constant: nobody knows what that would be for %d images",
+                               job->options->fold);
         if (axis != 1 && in->now != first->now)
-            return fold_refuse(job, node, "it joins maps of %lld and %lld channels", (long long)first->now, (long long)in->now);
+            return fold_refuse(job, node, "it joins maps of %lld and %lld channels", (long long)first->now,
+                               (long long)in->now);
         sum += in->now;
         image = image && in->image;
     }
@@ -216,7 +226,8 @@ static fr_status fold_flatten(fold_job *job, fr_node *node) {
 static fr_status fold_same(fold_job *job, fr_node *node) {
     const fr_value *in = value_of(job, node->inputs[0]), *out = value_of(job, node->outputs[0]);
     const fold_value *fold = &job->values[node->inputs[0]];
-    if (in->is_const || in->shape.rank < 2 || out->shape.rank < 2 || in->shape.dim[1] != out->shape.dim[1] || in->shape.dim[0] != out->shape.dim[0])
+    if (in->is_const || in->shape.rank < 2 || out->shape.rank < 2 || in->shape.dim[1] != out->shape.dim[1] ||
+        in->shape.dim[0] != out->shape.dim[0])
         return fold_refuse(job, node, "it changes the channels in a way that folding cannot follow");
     bool mixes = node->op == FR_OP_LRN || node->op == FR_OP_SOFTMAX;
     set_output(job, node, fold->now, fold->image && !mixes);
@@ -225,26 +236,41 @@ static fr_status fold_same(fold_job *job, fr_node *node) {
 
 fr_status fold_node(fold_job *job, fr_node *node) {
     switch (node->op) {
-    case FR_OP_CONV:
-        return fold_conv(job, node);
-    case FR_OP_GEMM: case FR_OP_MATMUL:
-        return fold_fc(job, node);
-    case FR_OP_BATCHNORM:
-        return fold_batchnorm(job, node);
-    case FR_OP_ADD: case FR_OP_SUB: case FR_OP_MUL: case FR_OP_DIV: case FR_OP_SUM:
-        return fold_elementwise(job, node);
-    case FR_OP_CONCAT:
-        return fold_concat(job, node);
-    case FR_OP_FLATTEN:
-        return fold_flatten(job, node);
-    case FR_OP_RELU: case FR_OP_CLIP: case FR_OP_LEAKYRELU: case FR_OP_SIGMOID: case FR_OP_HARDSIGMOID: case FR_OP_HARDSWISH:
-    case FR_OP_TANH: case FR_OP_MAXPOOL: case FR_OP_AVGPOOL: case FR_OP_GLOBALAVGPOOL: case FR_OP_GLOBALMAXPOOL: case FR_OP_PAD:
-    case FR_OP_LRN: case FR_OP_DROPOUT: case FR_OP_IDENTITY: case FR_OP_SOFTMAX: case FR_OP_SQUEEZE: case FR_OP_UNSQUEEZE:
-    case FR_OP_REDUCEMEAN:
-        return fold_same(job, node);
-    case FR_OP_RESHAPE: case FR_OP_TRANSPOSE:
-        return fold_refuse(job, node, "it moves numbers between channels and maps, and with f images in the channels nobody knows where they belong");
-    default:
-        return fold_refuse(job, node, "folding does not know this operation; use it on the plain model");
+    case FR_OP_CONV: return fold_conv(job, node);
+    case FR_OP_GEMM:
+    case FR_OP_MATMUL: return fold_fc(job, node);
+    case FR_OP_BATCHNORM: return fold_batchnorm(job, node);
+    case FR_OP_ADD:
+    case FR_OP_SUB:
+    case FR_OP_MUL:
+    case FR_OP_DIV:
+    case FR_OP_SUM: return fold_elementwise(job, node);
+    case FR_OP_CONCAT: return fold_concat(job, node);
+    case FR_OP_FLATTEN: return fold_flatten(job, node);
+    case FR_OP_RELU:
+    case FR_OP_CLIP:
+    case FR_OP_LEAKYRELU:
+    case FR_OP_SIGMOID:
+    case FR_OP_HARDSIGMOID:
+    case FR_OP_HARDSWISH:
+    case FR_OP_TANH:
+    case FR_OP_MAXPOOL:
+    case FR_OP_AVGPOOL:
+    case FR_OP_GLOBALAVGPOOL:
+    case FR_OP_GLOBALMAXPOOL:
+    case FR_OP_PAD:
+    case FR_OP_LRN:
+    case FR_OP_DROPOUT:
+    case FR_OP_IDENTITY:
+    case FR_OP_SOFTMAX:
+    case FR_OP_SQUEEZE:
+    case FR_OP_UNSQUEEZE:
+    case FR_OP_REDUCEMEAN: return fold_same(job, node);
+    case FR_OP_RESHAPE:
+    case FR_OP_TRANSPOSE:
+        return fold_refuse(job, node,
+                           "it moves numbers between channels and maps, and with f images in the channels nobody knows "
+                           "where they belong");
+    default: return fold_refuse(job, node, "folding does not know this operation; use it on the plain model");
     }
 }

@@ -19,7 +19,8 @@ fr_status fold_refuse(const fold_job *job, const fr_node *node, const char *fmt,
     va_start(args, fmt);
     vsnprintf(why, sizeof why, fmt, args);
     va_end(args);
-    return fr_fail(FR_UNSUPPORTED, "cannot fold by %d: %s '%s': %s", job->options->fold, fr_op_name(node->op), node->name, why);
+    return fr_fail(FR_UNSUPPORTED, "cannot fold by %d: %s '%s': %s", job->options->fold, fr_op_name(node->op),
+                   node->name, why);
 }
 
 static int64_t common_multiple(int64_t a, int64_t b) {
@@ -41,7 +42,8 @@ fr_status fold_refuse_width(const fold_job *job, const fr_node *node, int64_t di
     int64_t quantum = common_multiple(divisor, job->options->quantum > 1 ? job->options->quantum : 1);
     if (job->graph->meta.hidden_input)
         quantum = common_multiple(quantum, job->options->fold);
-    return fold_refuse(job, node, "%s; round the widths: --round down:%lld or up:%lld", why, (long long)quantum, (long long)quantum);
+    return fold_refuse(job, node, "%s; round the widths: --round down:%lld or up:%lld", why, (long long)quantum,
+                       (long long)quantum);
 }
 
 /* ---- before ---- */
@@ -58,14 +60,18 @@ static fr_status check_options(const fr_fold_options *options) {
 
 static fr_status check_graph(const fr_graph *graph) {
     if (graph->meta.fold > 1)
-        return fr_fail(FR_UNSUPPORTED, "'%s' is already folded by %d: fold the plain model instead", graph->name, graph->meta.fold);
+        return fr_fail(FR_UNSUPPORTED, "'%s' is already folded by %d: fold the plain model instead", graph->name,
+                       graph->meta.fold);
     if (graph->n_inputs != 1 || graph->n_outputs != 1)
-        return fr_fail(FR_UNSUPPORTED, "'%s' has %d inputs and %d outputs: only a model with one of each can be folded", graph->name, graph->n_inputs, graph->n_outputs);
+        return fr_fail(FR_UNSUPPORTED, "'%s' has %d inputs and %d outputs: only a model with one of each can be folded",
+                       graph->name, graph->n_inputs, graph->n_outputs);
     const fr_shape *shape = &graph->values[graph->inputs[0]].shape;
     char text[96];
     fr_shape_text(shape, text, sizeof text);
     if (shape->rank != 4)
-        return fr_fail(FR_UNSUPPORTED, "'%s' takes an input of %s: only images (batch x channels x height x width) can be folded", graph->name, text);
+        return fr_fail(FR_UNSUPPORTED,
+                       "'%s' takes an input of %s: only images (batch x channels x height x width) can be folded",
+                       graph->name, text);
     return FR_OK;
 }
 
@@ -74,7 +80,8 @@ static bool only_flattens(const fr_graph *graph, const fr_node *node) {
     const fr_value *in = &graph->values[node->inputs[0]], *out = &graph->values[node->outputs[0]];
     if (node->op == FR_OP_SQUEEZE && in->shape.rank > 2 && out->shape.rank == 2)
         return out->shape.dim[1] == in->shape.dim[1];
-    return node->op == FR_OP_RESHAPE && in->shape.rank >= 2 && out->shape.rank == 2 && !in->is_const && out->shape.dim[0] == in->shape.dim[0];
+    return node->op == FR_OP_RESHAPE && in->shape.rank >= 2 && out->shape.rank == 2 && !in->is_const &&
+           out->shape.dim[0] == in->shape.dim[0];
 }
 
 /* Behind Identity nodes: the constant that the value is a copy of, else the value itself. */
@@ -157,7 +164,8 @@ static fr_status check_shares(const fold_job *job) {
     const fr_node *last = &graph->nodes[graph->n_nodes - 1];
     int32_t fold = job->options->fold;
     if (in->shape.dim[1] % fold || fr_shape_elements(&out->shape) % (size_t)fold)
-        return fold_refuse_width(job, last, fold, "%lld channels in and %lld out are not shared evenly by %d images", (long long)in->shape.dim[1], (long long)out->shape.dim[1], fold);
+        return fold_refuse_width(job, last, fold, "%lld channels in and %lld out are not shared evenly by %d images",
+                                 (long long)in->shape.dim[1], (long long)out->shape.dim[1], fold);
     return FR_OK;
 }
 
@@ -168,11 +176,14 @@ static fr_status finish(fold_job *job) {
     FR_TRY(fr_graph_infer(graph, 1));
     for (int32_t i = 0; i < graph->n_values; i++) {
         const fr_value *value = &graph->values[i];
-        if (!value->is_const && value->shape.rank >= 2 && value->producer >= 0 && value->shape.dim[1] != job->values[i].now)
-            return fold_refuse(job, &graph->nodes[value->producer], "its shape is fixed in a way that folding cannot follow");
+        if (!value->is_const && value->shape.rank >= 2 && value->producer >= 0 &&
+            value->shape.dim[1] != job->values[i].now)
+            return fold_refuse(job, &graph->nodes[value->producer],
+                               "its shape is fixed in a way that folding cannot follow");
     }
     if (job->owner >= 0 && job->values[out].now != job->values[out].old * fold)
-        return fold_refuse(job, &graph->nodes[job->owner], "what follows it does not keep the logits of each image apart");
+        return fold_refuse(job, &graph->nodes[job->owner],
+                           "what follows it does not keep the logits of each image apart");
     if (job->owner < 0)
         FR_TRY(check_shares(job));
     fr_meta *meta = &graph->meta;

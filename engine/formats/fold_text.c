@@ -49,7 +49,9 @@ static fr_status read_input(ft_parser *p) {
     p->hidden = ft_accept(p, "hidden");
     FR_TRY(ft_sizes(p, "CHANNELSxHEIGHTxWIDTH", 1, FT_MAX_SIDE, 3, 3, dims, &count));
     if (!p->hidden && dims[0] > FR_MAX_IMAGE_CHANNELS)
-        return ft_wrong(p, "images have at most %d channels, not %d; a layer from the middle of a network says 'input hidden'", FR_MAX_IMAGE_CHANNELS, dims[0]);
+        return ft_wrong(
+            p, "images have at most %d channels, not %d; a layer from the middle of a network says 'input hidden'",
+            FR_MAX_IMAGE_CHANNELS, dims[0]);
     fr_shape shape = {.rank = 4, .dim = {1, dims[0], dims[1], dims[2]}};
     if (fr_shape_elements(&shape) > FT_MAX_ELEMENTS)
         return ft_wrong(p, "an input of more than 2^31 numbers");
@@ -167,7 +169,8 @@ static const ft_unit *unit_of(const ft_parser *p, ft_word name) {
 }
 
 static bool is_statement(ft_word word) {
-    static const char *const words[] = {"model", "input", "classes", "mean", "scale", "as", "from", "repeat", "unit", "end"};
+    static const char *const words[] = {"model", "input", "classes", "mean", "scale",
+                                        "as",    "from",  "repeat",  "unit", "end"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (ft_is(word, words[i]))
             return true;
@@ -287,9 +290,11 @@ static fr_status run_lines(ft_parser *p, int32_t begin, int32_t end) {
 static fr_status finish(ft_parser *p) {
     fr_graph *graph = p->graph;
     if (!graph)
-        return fr_fail(FR_INVALID, "%s:1: expected the first line to be 'model NAME \"TITLE\"', found nothing", p->where);
+        return fr_fail(FR_INVALID, "%s:1: expected the first line to be 'model NAME \"TITLE\"', found nothing",
+                       p->where);
     if (graph->n_nodes == 0)
-        return fr_fail(FR_INVALID, "%s:%d: expected an input and a layer, found the end of the text", p->where, p->lines[p->n_lines - 1].number);
+        return fr_fail(FR_INVALID, "%s:%d: expected an input and a layer, found the end of the text", p->where,
+                       p->lines[p->n_lines - 1].number);
     char *name = fr_strdup("output");
     if (!name)
         return fr_no_memory(7, "a name");
@@ -298,12 +303,15 @@ static fr_status finish(ft_parser *p) {
     FR_TRY(fr_graph_add_output(graph, p->current));
     for (int32_t i = 0; i < graph->n_nodes; i++)
         if (!fr_graph_is_used(graph, graph->nodes[i].outputs[0]))
-            return fr_fail(FR_INVALID, "%s:%d: nothing uses what %s makes: use it with 'from', 'add' or 'concat', or leave it out", p->where, p->node_lines[i], graph->nodes[i].name);
+            return fr_fail(FR_INVALID,
+                           "%s:%d: nothing uses what %s makes: use it with 'from', 'add' or 'concat', or leave it out",
+                           p->where, p->node_lines[i], graph->nodes[i].name);
     const fr_shape *out = &graph->values[p->current].shape;
     if (out->rank == 2)
         graph->meta.classes = (int32_t)(out->dim[1] <= INT32_MAX ? out->dim[1] : 0);
     if (p->classes && p->classes != graph->meta.classes)
-        return fr_fail(FR_INVALID, "%s:%d: expected %d classes, found a last layer that makes %d", p->where, p->classes_line, p->classes, graph->meta.classes);
+        return fr_fail(FR_INVALID, "%s:%d: expected %d classes, found a last layer that makes %d", p->where,
+                       p->classes_line, p->classes, graph->meta.classes);
     return fr_graph_infer(graph, 1);
 }
 

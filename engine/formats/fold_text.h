@@ -8,7 +8,11 @@
 fr_status fr_fold_text_parse(const char *text, size_t bytes, const char *where, fr_graph **out_graph) FR_MUST_CHECK;
 
 /* The built-in zoo, embedded at build time from the models folder. */
-typedef struct fr_zoo_entry { const char *name; const char *text; size_t bytes; } fr_zoo_entry;
+typedef struct fr_zoo_entry {
+    const char *name;
+    const char *text;
+    size_t bytes;
+} fr_zoo_entry;
 const fr_zoo_entry *fr_zoo(size_t *out_count);
 
 #endif

@@ -23,10 +23,17 @@ static fr_status plain_node(ft_parser *p, const layer_kind *kind) {
 
 static const char activation_words[] = "relu, relu6, leakyrelu SLOPE, sigmoid, hardsigmoid, hardswish or tanh";
 
-static const struct { const char *word; fr_op op; const char *prefix; } activations[] = {
-    {"relu", FR_OP_RELU, "relu"}, {"relu6", FR_OP_CLIP, "clip"}, {"leakyrelu", FR_OP_LEAKYRELU, "leakyrelu"},
-    {"sigmoid", FR_OP_SIGMOID, "sigmoid"}, {"hardsigmoid", FR_OP_HARDSIGMOID, "hardsigmoid"},
-    {"hardswish", FR_OP_HARDSWISH, "hardswish"}, {"tanh", FR_OP_TANH, "tanh"}};
+static const struct {
+    const char *word;
+    fr_op op;
+    const char *prefix;
+} activations[] = {{"relu", FR_OP_RELU, "relu"},
+                   {"relu6", FR_OP_CLIP, "clip"},
+                   {"leakyrelu", FR_OP_LEAKYRELU, "leakyrelu"},
+                   {"sigmoid", FR_OP_SIGMOID, "sigmoid"},
+                   {"hardsigmoid", FR_OP_HARDSIGMOID, "hardsigmoid"},
+                   {"hardswish", FR_OP_HARDSWISH, "hardswish"},
+                   {"tanh", FR_OP_TANH, "tanh"}};
 enum { N_ACTIVATIONS = sizeof activations / sizeof activations[0] };
 
 static int32_t activation_of(ft_word word) { /* index, or -1 */
@@ -36,7 +43,11 @@ static int32_t activation_of(ft_word word) { /* index, or -1 */
     return -1;
 }
 
-typedef struct activation { const char *prefix; fr_op op; fr_attrs attrs; } activation; /* op FR_OP_NONE: none */
+typedef struct activation {
+    const char *prefix;
+    fr_op op;
+    fr_attrs attrs;
+} activation; /* op FR_OP_NONE: none */
 
 /* Takes an activation's word, with its number, when one comes next. */
 static fr_status read_activation(ft_parser *p, activation *out) {
@@ -108,7 +119,8 @@ static fr_status read_pad(ft_parser *p, fr_attrs *attrs) {
         attrs->auto_pad = FR_PAD_SAME_UPPER;
         return FR_OK;
     }
-    FR_TRY(ft_sizes(p, "a pad (N, HEIGHTxWIDTH, TOPxLEFTxBOTTOMxRIGHT or 'same')", 0, FT_MAX_SIDE, 1, 4, sides, &count));
+    FR_TRY(
+        ft_sizes(p, "a pad (N, HEIGHTxWIDTH, TOPxLEFTxBOTTOMxRIGHT or 'same')", 0, FT_MAX_SIDE, 1, 4, sides, &count));
     if (count == 3)
         return ft_wrong(p, "expected a pad of one, two or four numbers, found three");
     for (int32_t i = 0; i < 4; i++)
@@ -130,7 +142,10 @@ static fr_status read_window_option(ft_parser *p, fr_attrs *attrs, bool *out_too
 
 /* ---- convolutions ---- */
 
-typedef struct conv_options { bool no_bias, bn; activation act; } conv_options;
+typedef struct conv_options {
+    bool no_bias, bn;
+    activation act;
+} conv_options;
 
 static fr_status read_conv_options(ft_parser *p, const layer_kind *kind, fr_attrs *attrs, conv_options *out) {
     bool depthwise = kind->prefix[0] == 'd';
@@ -150,14 +165,17 @@ static fr_status read_conv_options(ft_parser *p, const layer_kind *kind, fr_attr
         else if (out->act.op == FR_OP_NONE && activation_of(ft_peek(p)) >= 0)
             FR_TRY(read_activation(p, &out->act));
         else
-            return ft_expected(p, "stride, pad, dilation,%s nobias, bn, %s", depthwise ? "" : " group,", activation_words);
+            return ft_expected(p, "stride, pad, dilation,%s nobias, bn, %s", depthwise ? "" : " group,",
+                               activation_words);
     }
     return FR_OK;
 }
 
 static fr_status add_batchnorm(ft_parser *p) {
-    static const struct { const char *part; fr_init init; } parts[4] = {
-        {"scale", FR_INIT_ONE}, {"shift", FR_INIT_ZERO}, {"mean", FR_INIT_ZERO}, {"variance", FR_INIT_ONE}};
+    static const struct {
+        const char *part;
+        fr_init init;
+    } parts[4] = {{"scale", FR_INIT_ONE}, {"shift", FR_INIT_ZERO}, {"mean", FR_INIT_ZERO}, {"variance", FR_INIT_ONE}};
     fr_attrs attrs = fr_attrs_default(FR_OP_BATCHNORM);
     int32_t inputs[5] = {p->current};
     for (int32_t i = 0; i < 4; i++)
@@ -185,7 +203,8 @@ static fr_status build_conv(ft_parser *p, const layer_kind *kind) {
     FR_TRY(read_kernel(p, kind->word, &attrs));
     FR_TRY(read_conv_options(p, kind, &attrs, &options));
     if (channels % attrs.group || width % attrs.group)
-        return ft_wrong(p, "group %d must divide both the %lld channels that come in and the %d that go out", attrs.group, (long long)channels, width);
+        return ft_wrong(p, "group %d must divide both the %lld channels that come in and the %d that go out",
+                        attrs.group, (long long)channels, width);
     int64_t dims[4] = {width, channels / attrs.group, attrs.kernel[0], attrs.kernel[1]};
     inputs[0] = p->current;
     FR_TRY(ft_add_weight(p, kind->prefix, "weight", FR_INIT_CONV, 4, dims, &inputs[1]));
@@ -270,7 +289,8 @@ static fr_status read_point(ft_parser *p, int32_t *out_value) {
     *out_value = ft_find_point(p, name);
     if (*out_value >= 0)
         return FR_OK;
-    return ft_wrong(p, "expected the name of an earlier result, found '%.*s': no 'as %.*s' comes before", word.length, word.text, word.length, word.text);
+    return ft_wrong(p, "expected the name of an earlier result, found '%.*s': no 'as %.*s' comes before", word.length,
+                    word.text, word.length, word.text);
 }
 
 /* add NAME [activation]: what comes in plus an earlier result */

@@ -23,12 +23,15 @@ static fr_status check_size(const ft_parser *p, const char *what, const fr_shape
     fr_shape_text(shape, text, sizeof text);
     if (fr_shape_elements(shape) > FT_MAX_ELEMENTS)
         return ft_wrong(p, "%s %s: more than 2^31 numbers", what, text);
-    if (shape->rank == 4 && (shape->dim[1] > FT_MAX_CHANNELS || shape->dim[2] > FT_MAX_SIDE || shape->dim[3] > FT_MAX_SIDE))
-        return ft_wrong(p, "%s %s: more than %d channels, or higher or wider than %d", what, text, FT_MAX_CHANNELS, FT_MAX_SIDE);
+    if (shape->rank == 4 &&
+        (shape->dim[1] > FT_MAX_CHANNELS || shape->dim[2] > FT_MAX_SIDE || shape->dim[3] > FT_MAX_SIDE))
+        return ft_wrong(p, "%s %s: more than %d channels, or higher or wider than %d", what, text, FT_MAX_CHANNELS,
+                        FT_MAX_SIDE);
     return FR_OK;
 }
 
-fr_status ft_add_weight(ft_parser *p, const char *prefix, const char *part, fr_init init, int32_t rank, const int64_t *dims, int32_t *out_value) {
+fr_status ft_add_weight(ft_parser *p, const char *prefix, const char *part, fr_init init, int32_t rank,
+                        const int64_t *dims, int32_t *out_value) {
     fr_shape shape = {.rank = rank};
     char name[64];
     for (int32_t i = 0; i < rank; i++)
@@ -39,7 +42,8 @@ fr_status ft_add_weight(ft_parser *p, const char *prefix, const char *part, fr_i
     return ft_within(p, fr_graph_add_const(p->graph, name, FR_F32, &shape, NULL, init, out_value));
 }
 
-fr_status ft_add_node(ft_parser *p, fr_op op, const char *prefix, const fr_attrs *attrs, const int32_t *inputs, int32_t n_inputs) {
+fr_status ft_add_node(ft_parser *p, fr_op op, const char *prefix, const fr_attrs *attrs, const int32_t *inputs,
+                      int32_t n_inputs) {
     char name[64];
     int32_t value, node;
     if (++p->n_layers > FT_MAX_LAYERS)

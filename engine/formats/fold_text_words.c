@@ -32,7 +32,8 @@ static fr_status split_line(ft_parser *p, const char *text, size_t bytes, size_t
         size_t begin = quoted ? ++i : i;
         while (i < bytes && text[i] != '\n' && (quoted ? text[i] != '"' : !is_space(text[i]) && text[i] != '#')) {
             if (text[i] < ' ' || text[i] > '~')
-                return fr_fail(FR_INVALID, "%s:%d: expected plain ASCII text, found byte 0x%02x", p->where, number, (unsigned)(unsigned char)text[i]);
+                return fr_fail(FR_INVALID, "%s:%d: expected plain ASCII text, found byte 0x%02x", p->where, number,
+                               (unsigned)(unsigned char)text[i]);
             i++;
         }
         if (quoted && (i == bytes || text[i] != '"'))
@@ -48,7 +49,8 @@ static fr_status split_line(ft_parser *p, const char *text, size_t bytes, size_t
 
 fr_status ft_split(ft_parser *p, const char *text, size_t bytes) {
     if (bytes > FT_MAX_BYTES)
-        return fr_fail(FR_INVALID, "%s: a model's text of %zu bytes; at most %d are read", p->where, bytes, FT_MAX_BYTES);
+        return fr_fail(FR_INVALID, "%s: a model's text of %zu bytes; at most %d are read", p->where, bytes,
+                       FT_MAX_BYTES);
     size_t room_words = bytes / 2 + 2, room_lines = 1; /* a word takes a byte and a separator; quotes take two */
     for (size_t i = 0; i < bytes; i++) {
         room_lines += text[i] == '\n';
@@ -69,7 +71,8 @@ fr_status ft_split(ft_parser *p, const char *text, size_t bytes) {
 }
 
 bool ft_is(ft_word word, const char *text) {
-    return !word.quoted && word.length > 0 && strlen(text) == (size_t)word.length && memcmp(word.text, text, (size_t)word.length) == 0;
+    return !word.quoted && word.length > 0 && strlen(text) == (size_t)word.length &&
+           memcmp(word.text, text, (size_t)word.length) == 0;
 }
 
 bool ft_same(ft_word a, ft_word b) {
@@ -124,7 +127,8 @@ fr_status ft_expected(const ft_parser *p, const char *fmt, ...) {
     ft_word word = ft_peek(p);
     if (!word.text)
         return ft_wrong(p, "expected %s, found the end of the line", what);
-    return ft_wrong(p, "expected %s, found '%.*s%s'", what, word.length > 40 ? 40 : word.length, word.text, word.length > 40 ? "..." : "");
+    return ft_wrong(p, "expected %s, found '%.*s%s'", what, word.length > 40 ? 40 : word.length, word.text,
+                    word.length > 40 ? "..." : "");
 }
 
 fr_status ft_within(const ft_parser *p, fr_status status) {
@@ -143,7 +147,8 @@ fr_status ft_name(ft_parser *p, const char *what, ft_word *out) {
     return FR_OK;
 }
 
-fr_status ft_sizes(ft_parser *p, const char *what, int32_t low, int32_t high, int32_t min_count, int32_t max_count, int32_t *out, int32_t *out_count) {
+fr_status ft_sizes(ft_parser *p, const char *what, int32_t low, int32_t high, int32_t min_count, int32_t max_count,
+                   int32_t *out, int32_t *out_count) {
     ft_word word = ft_peek(p);
     int32_t count = 0, i = 0;
     bool good = word.length > 0 && !word.quoted;
@@ -175,7 +180,8 @@ fr_status ft_int(ft_parser *p, const char *what, int32_t low, int32_t high, int3
 fr_status ft_float(ft_parser *p, const char *what, float *out) {
     ft_word word = ft_peek(p);
     double number;
-    if (word.length == 0 || word.quoted || !fr_number_parse(word.text, (size_t)word.length, &number) || number > 1e30 || number < -1e30)
+    if (word.length == 0 || word.quoted || !fr_number_parse(word.text, (size_t)word.length, &number) || number > 1e30 ||
+        number < -1e30)
         return ft_expected(p, "%s (a decimal number)", what);
     *out = (float)number;
     p->at++;

@@ -7,7 +7,8 @@
 enum { FR_IMAGE_MAX_PIXELS = 1 << 28 };
 
 /* Checks the size and allocates the pixels; `where` is for the sentence. */
-fr_status fr_image_new(int64_t height, int64_t width, int32_t channels, const char *where, fr_image *out_image) FR_MUST_CHECK;
+fr_status fr_image_new(int64_t height, int64_t width, int32_t channels, const char *where,
+                       fr_image *out_image) FR_MUST_CHECK;
 /* Grey from RGB by luma, RGB from grey by copying; `where` is for the sentence. Replaces the pixels. */
 fr_status fr_image_convert(fr_image *image, int32_t channels, const char *where) FR_MUST_CHECK;
 

@@ -4,7 +4,11 @@
 
 #include "graph/graph.h"
 
-typedef struct fr_npy { fr_dtype dtype; fr_shape shape; void *data; } fr_npy; /* data by fr_free */
+typedef struct fr_npy {
+    fr_dtype dtype;
+    fr_shape shape;
+    void *data;
+} fr_npy; /* data by fr_free */
 
 fr_status fr_npy_parse(const void *data, size_t bytes, const char *where, fr_npy *out) FR_MUST_CHECK;
 fr_status fr_npy_load(const char *path, fr_npy *out) FR_MUST_CHECK;

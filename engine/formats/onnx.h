@@ -11,7 +11,8 @@
  * bf16, f64 and integers become f32 or s64; external data is read from beside the file and never from outside its folder.
  */
 fr_status fr_onnx_load(const char *path, fr_graph **out_graph, char **out_report) FR_MUST_CHECK;
-fr_status fr_onnx_parse(const void *data, size_t bytes, const char *folder, fr_graph **out_graph, char **out_report) FR_MUST_CHECK;
+fr_status fr_onnx_parse(const void *data, size_t bytes, const char *folder, fr_graph **out_graph,
+                        char **out_report) FR_MUST_CHECK;
 
 /* Standard ONNX (opset 13, IR 8) with a symbolic batch and foldrun.* metadata; weights as raw f32. Materialises. */
 fr_status fr_onnx_save(fr_graph *graph, const char *path) FR_MUST_CHECK;

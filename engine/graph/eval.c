@@ -19,7 +19,8 @@ fr_status fr_value_to_dense(fr_graph *graph, int32_t value, fr_dense *out) {
     FR_TRY(dense_new(&from->shape, from->name, out));
     size_t elements = fr_shape_elements(&from->shape);
     for (size_t i = 0; i < elements; i++)
-        out->data[i] = from->dtype == FR_S64 ? (double)((const int64_t *)from->data)[i] : (double)((const float *)from->data)[i];
+        out->data[i] =
+            from->dtype == FR_S64 ? (double)((const int64_t *)from->data)[i] : (double)((const float *)from->data)[i];
     return FR_OK;
 }
 

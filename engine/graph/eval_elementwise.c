@@ -101,7 +101,8 @@ static void combine_all(fr_op op, bool integers, const fr_dense *a, const fr_den
 
 fr_status fr_eval_binary(const fr_graph *graph, const fr_node *node, const fr_dense *in, fr_dense *out) {
     fr_dtype dtype = graph->values[node->outputs[0]].dtype;
-    combine_all(node->op, dtype != FR_F32 && dtype != FR_F64 && dtype != FR_F16 && dtype != FR_BF16, &in[0], &in[1], &out[0]);
+    combine_all(node->op, dtype != FR_F32 && dtype != FR_F64 && dtype != FR_F16 && dtype != FR_BF16, &in[0], &in[1],
+                &out[0]);
     return FR_OK;
 }
 

@@ -67,7 +67,8 @@ fr_status fr_eval_pad(const fr_graph *graph, const fr_node *node, const fr_dense
 fr_status fr_eval_softmax(const fr_graph *graph, const fr_node *node, const fr_dense *in, fr_dense *out) {
     const fr_shape *shape = &in[0].shape;
     int32_t axis = node->attrs.axis < 0 ? node->attrs.axis + shape->rank : node->attrs.axis;
-    int64_t outer = fr_shape_span(shape, 0, axis), length = shape->dim[axis], inner = fr_shape_span(shape, axis + 1, shape->rank);
+    int64_t outer = fr_shape_span(shape, 0, axis), length = shape->dim[axis],
+            inner = fr_shape_span(shape, axis + 1, shape->rank);
     (void)graph;
     if (node->attrs.opset < 13) {
         length *= inner;
@@ -116,14 +117,16 @@ fr_status fr_eval_reduce_mean(const fr_graph *graph, const fr_node *node, const 
 fr_status fr_eval_argmax(const fr_graph *graph, const fr_node *node, const fr_dense *in, fr_dense *out) {
     const fr_shape *shape = &in[0].shape;
     int32_t axis = node->attrs.axis < 0 ? node->attrs.axis + shape->rank : node->attrs.axis;
-    int64_t outer = fr_shape_span(shape, 0, axis), length = shape->dim[axis], inner = fr_shape_span(shape, axis + 1, shape->rank);
+    int64_t outer = fr_shape_span(shape, 0, axis), length = shape->dim[axis],
+            inner = fr_shape_span(shape, axis + 1, shape->rank);
     (void)graph;
     for (int64_t o = 0; o < outer; o++)
         for (int64_t i = 0; i < inner; i++) {
             const double *src = in[0].data + o * length * inner + i;
             int64_t best = 0;
             for (int64_t k = 1; k < length; k++)
-                if (src[k * inner] > src[best * inner] || (node->attrs.select_last && src[k * inner] >= src[best * inner]))
+                if (src[k * inner] > src[best * inner] ||
+                    (node->attrs.select_last && src[k * inner] >= src[best * inner]))
                     best = k;
             out[0].data[o * inner + i] = (double)best;
         }
@@ -142,7 +145,8 @@ fr_status fr_eval_shape(const fr_graph *graph, const fr_node *node, const fr_den
 fr_status fr_eval_gather(const fr_graph *graph, const fr_node *node, const fr_dense *in, fr_dense *out) {
     const fr_shape *shape = &in[0].shape;
     int32_t axis = node->attrs.axis < 0 ? node->attrs.axis + shape->rank : node->attrs.axis;
-    int64_t outer = fr_shape_span(shape, 0, axis), length = shape->dim[axis], inner = fr_shape_span(shape, axis + 1, shape->rank);
+    int64_t outer = fr_shape_span(shape, 0, axis), length = shape->dim[axis],
+            inner = fr_shape_span(shape, axis + 1, shape->rank);
     size_t count = fr_shape_elements(&in[1].shape);
     double *dst = out[0].data;
     (void)graph;
@@ -150,7 +154,8 @@ fr_status fr_eval_gather(const fr_graph *graph, const fr_node *node, const fr_de
         for (size_t i = 0; i < count; i++) {
             double at = in[1].data[i] < 0 ? in[1].data[i] + (double)length : in[1].data[i];
             if (!(at >= 0 && at < (double)length))
-                return fr_node_fail(FR_INVALID, node, "index %.0f is outside the %lld numbers of its axis", in[1].data[i], (long long)length);
+                return fr_node_fail(FR_INVALID, node, "index %.0f is outside the %lld numbers of its axis",
+                                    in[1].data[i], (long long)length);
             if (inner > 0)
                 memcpy(dst, in[0].data + (o * length + (int64_t)at) * inner, (size_t)inner * sizeof *dst);
             dst += inner;

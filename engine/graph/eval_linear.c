@@ -4,7 +4,10 @@
 #include "graph/op_parts.h"
 
 /* dst[m][n] = a(m, k) * b(k, n), each operand with its own strides. */
-typedef struct operand { const double *data; int64_t row, column; } operand;
+typedef struct operand {
+    const double *data;
+    int64_t row, column;
+} operand;
 
 static void multiply(operand a, operand b, int64_t rows, int64_t inner, int64_t columns, double *dst) {
     for (int64_t m = 0; m < rows; m++)
@@ -32,7 +35,8 @@ fr_status fr_eval_gemm(const fr_graph *graph, const fr_node *node, const fr_dens
     int64_t wide = c->rank > 0 ? c->dim[c->rank - 1] : 1, tall = c->rank > 1 ? c->dim[0] : 1;
     for (int64_t m = 0; m < rows; m++)
         for (int64_t n = 0; n < columns; n++)
-            out[0].data[m * columns + n] += (double)at->beta * in[2].data[(tall == 1 ? 0 : m) * wide + (wide == 1 ? 0 : n)];
+            out[0].data[m * columns + n] +=
+                (double)at->beta * in[2].data[(tall == 1 ? 0 : m) * wide + (wide == 1 ? 0 : n)];
     return FR_OK;
 }
 
@@ -54,7 +58,8 @@ static int64_t matrix_offset(const fr_shape *shape, const fr_shape *head, int64_
 
 fr_status fr_eval_matmul(const fr_graph *graph, const fr_node *node, const fr_dense *in, fr_dense *out) {
     const fr_shape *a = &in[0].shape, *b = &in[1].shape;
-    int64_t rows = a->rank > 1 ? a->dim[a->rank - 2] : 1, inner = a->dim[a->rank - 1], columns = b->rank > 1 ? b->dim[b->rank - 1] : 1;
+    int64_t rows = a->rank > 1 ? a->dim[a->rank - 2] : 1, inner = a->dim[a->rank - 1],
+            columns = b->rank > 1 ? b->dim[b->rank - 1] : 1;
     fr_shape head = {.rank = out[0].shape.rank - (a->rank > 1) - (b->rank > 1)};
     (void)graph;
     (void)node;

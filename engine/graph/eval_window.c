@@ -3,7 +3,9 @@
 
 #include "graph/op_parts.h"
 
-typedef struct span { int64_t first, last; } span; /* [first, last) */
+typedef struct span {
+    int64_t first, last;
+} span; /* [first, last) */
 
 /* Output columns whose tap at `offset` (from the window's start in the padded row) lies on the map. */
 static span valid_outputs(int64_t offset, int64_t pad, int64_t stride, int64_t in, int64_t out) {
@@ -14,7 +16,8 @@ static span valid_outputs(int64_t offset, int64_t pad, int64_t stride, int64_t i
 }
 
 /* dst plane += w[kh][kw] * src plane, tap by tap: the inner loop runs along a row. */
-static void conv_plane(const fr_attrs *a, const double *src, int64_t h, int64_t w, const double *weight, double *dst, int64_t oh, int64_t ow) {
+static void conv_plane(const fr_attrs *a, const double *src, int64_t h, int64_t w, const double *weight, double *dst,
+                       int64_t oh, int64_t ow) {
     for (int32_t kh = 0; kh < a->kernel[0]; kh++) {
         span rows = valid_outputs((int64_t)kh * a->dilation[0], a->pad[0], a->stride[0], h, oh);
         for (int32_t kw = 0; kw < a->kernel[1]; kw++) {
@@ -49,7 +52,8 @@ fr_status fr_eval_conv(const fr_graph *graph, const fr_node *node, const fr_dens
                 dst[i] = bias;
             for (int64_t i = 0; i < group_in; i++) {
                 int64_t channel = o / group_out * group_in + i;
-                conv_plane(a, in[0].data + (n * x[1] + channel) * plane_in, x[2], x[3], in[1].data + (o * group_in + i) * taps, dst, y[2], y[3]);
+                conv_plane(a, in[0].data + (n * x[1] + channel) * plane_in, x[2], x[3],
+                           in[1].data + (o * group_in + i) * taps, dst, y[2], y[3]);
             }
         }
     return FR_OK;
@@ -84,7 +88,8 @@ fr_status fr_eval_pool(const fr_graph *graph, const fr_node *node, const fr_dens
         for (int64_t r = 0; r < y[2]; r++)
             for (int64_t c = 0; c < y[3]; c++)
                 out[0].data[(plane * y[2] + r) * y[3] + c] =
-                    pool_window(node, in[0].data + plane * x[2] * x[3], x, r * a->stride[0] - a->pad[0], c * a->stride[1] - a->pad[1]);
+                    pool_window(node, in[0].data + plane * x[2] * x[3], x, r * a->stride[0] - a->pad[0],
+                                c * a->stride[1] - a->pad[1]);
     return FR_OK;
 }
 
@@ -106,7 +111,8 @@ fr_status fr_eval_global_pool(const fr_graph *graph, const fr_node *node, const 
 /* y = x / (k + alpha / size * sum of x^2 over the `size` channels around)^beta */
 fr_status fr_eval_lrn(const fr_graph *graph, const fr_node *node, const fr_dense *in, fr_dense *out) {
     const fr_attrs *a = &node->attrs;
-    int64_t batch = in[0].shape.dim[0], channels = in[0].shape.dim[1], size = fr_shape_span(&in[0].shape, 2, in[0].shape.rank);
+    int64_t batch = in[0].shape.dim[0], channels = in[0].shape.dim[1],
+            size = fr_shape_span(&in[0].shape, 2, in[0].shape.rank);
     int64_t before = (a->size - 1) / 2, after = a->size - 1 - before;
     (void)graph;
     for (int64_t n = 0; n < batch; n++)
@@ -119,13 +125,15 @@ fr_status fr_eval_lrn(const fr_graph *graph, const fr_node *node, const fr_dense
                     sum += value * value;
                 }
                 int64_t at = (n * channels + c) * size + i;
-                out[0].data[at] = in[0].data[at] / pow((double)a->bias + (double)a->alpha / a->size * sum, (double)a->beta);
+                out[0].data[at] =
+                    in[0].data[at] / pow((double)a->bias + (double)a->alpha / a->size * sum, (double)a->beta);
             }
     return FR_OK;
 }
 
 fr_status fr_eval_batchnorm(const fr_graph *graph, const fr_node *node, const fr_dense *in, fr_dense *out) {
-    int64_t batch = in[0].shape.dim[0], channels = in[0].shape.dim[1], size = fr_shape_span(&in[0].shape, 2, in[0].shape.rank);
+    int64_t batch = in[0].shape.dim[0], channels = in[0].shape.dim[1],
+            size = fr_shape_span(&in[0].shape, 2, in[0].shape.rank);
     (void)graph;
     for (int64_t n = 0; n < batch; n++)
         for (int64_t c = 0; c < channels; c++) {

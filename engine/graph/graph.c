@@ -115,7 +115,8 @@ fr_status fr_graph_rename(fr_graph *graph, int32_t value, const char *name) {
 
 static fr_status check_shape(const fr_shape *shape, const char *name) {
     if (shape->rank < 0 || shape->rank > FR_MAX_RANK)
-        return fr_fail(FR_UNSUPPORTED, "value '%s' has %d dimensions; %d at most are supported", name ? name : "", shape->rank, FR_MAX_RANK);
+        return fr_fail(FR_UNSUPPORTED, "value '%s' has %d dimensions; %d at most are supported", name ? name : "",
+                       shape->rank, FR_MAX_RANK);
     for (int32_t i = 0; i < shape->rank; i++)
         if (shape->dim[i] < 0)
             return fr_fail(FR_INVALID, "value '%s' has the dimension %lld", name ? name : "", (long long)shape->dim[i]);
@@ -131,7 +132,8 @@ static fr_status add_id(int32_t **ids, int32_t *count, int32_t id) {
     return FR_OK;
 }
 
-fr_status fr_graph_add_input(fr_graph *graph, const char *name, fr_dtype dtype, const fr_shape *shape, int32_t *out_value) {
+fr_status fr_graph_add_input(fr_graph *graph, const char *name, fr_dtype dtype, const fr_shape *shape,
+                             int32_t *out_value) {
     *out_value = -1;
     int32_t value;
     FR_TRY(check_shape(shape, name));
@@ -145,7 +147,8 @@ fr_status fr_graph_add_input(fr_graph *graph, const char *name, fr_dtype dtype, 
     return FR_OK;
 }
 
-fr_status fr_graph_add_const(fr_graph *graph, const char *name, fr_dtype dtype, const fr_shape *shape, const void *data, fr_init init, int32_t *out_value) {
+fr_status fr_graph_add_const(fr_graph *graph, const char *name, fr_dtype dtype, const fr_shape *shape, const void *data,
+                             fr_init init, int32_t *out_value) {
     *out_value = -1;
     int32_t value;
     size_t bytes;
@@ -187,7 +190,8 @@ static bool is_input(const fr_graph *graph, int32_t value) {
     return false;
 }
 
-static fr_status check_node(const fr_graph *graph, fr_op op, const char *name, const int32_t *inputs, int32_t n_inputs, const int32_t *outputs, int32_t n_outputs) {
+static fr_status check_node(const fr_graph *graph, fr_op op, const char *name, const int32_t *inputs, int32_t n_inputs,
+                            const int32_t *outputs, int32_t n_outputs) {
     const fr_op_info *info = fr_op_find(op);
     if (!info)
         return fr_fail(FR_INTERNAL, "node '%s': no operator has the number %d", name, (int)op);
@@ -198,7 +202,8 @@ static fr_status check_node(const fr_graph *graph, fr_op op, const char *name, c
         given = inputs[i] >= 0 ? i + 1 : given;
     }
     if (given < info->min_inputs || n_inputs > info->max_inputs)
-        return fr_fail(FR_INVALID, "%s '%s' has %d inputs; it takes %d to %d", info->name, name, n_inputs, info->min_inputs, info->max_inputs);
+        return fr_fail(FR_INVALID, "%s '%s' has %d inputs; it takes %d to %d", info->name, name, n_inputs,
+                       info->min_inputs, info->max_inputs);
     for (int32_t i = 0; i < info->min_inputs; i++)
         if (inputs[i] < 0)
             return fr_fail(FR_INVALID, "%s '%s' lacks its input %d", info->name, name, i);
@@ -228,11 +233,13 @@ static fr_status copy_ids(const int32_t *ids, int32_t count, int32_t **out_ids) 
     return FR_OK;
 }
 
-fr_status fr_graph_add_node(fr_graph *graph, fr_op op, const char *name, const fr_attrs *attrs, const int32_t *inputs, int32_t n_inputs, const int32_t *outputs, int32_t n_outputs, int32_t *out_node) {
+fr_status fr_graph_add_node(fr_graph *graph, fr_op op, const char *name, const fr_attrs *attrs, const int32_t *inputs,
+                            int32_t n_inputs, const int32_t *outputs, int32_t n_outputs, int32_t *out_node) {
     fr_status status = FR_OK;
     if (out_node)
         *out_node = -1;
-    fr_node node = {.op = op, .n_inputs = n_inputs, .n_outputs = n_outputs, .attrs = attrs ? *attrs : fr_attrs_default(op)};
+    fr_node node = {
+        .op = op, .n_inputs = n_inputs, .n_outputs = n_outputs, .attrs = attrs ? *attrs : fr_attrs_default(op)};
     FR_TRY(check_node(graph, op, name ? name : "", inputs, n_inputs, outputs, n_outputs));
     FR_TRY(grow((void **)&graph->nodes, &graph->cap_nodes, graph->n_nodes, sizeof *graph->nodes, "nodes"));
     node.name = name ? fr_strdup(name) : fr_format("%s_%d", fr_op_name(op), graph->n_nodes);
@@ -263,7 +270,9 @@ fr_status fr_graph_add_output(fr_graph *graph, int32_t value) {
     return add_id(&graph->outputs, &graph->n_outputs, value);
 }
 
-int32_t fr_graph_find(const fr_graph *graph, const char *name) { return fr_names_find(graph, name); }
+int32_t fr_graph_find(const fr_graph *graph, const char *name) {
+    return fr_names_find(graph, name);
+}
 
 bool fr_graph_is_used(const fr_graph *graph, int32_t value) {
     for (int32_t i = 0; i < graph->n_outputs; i++)

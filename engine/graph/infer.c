@@ -124,7 +124,8 @@ fr_status fr_graph_infer_inputs(fr_graph *graph, const fr_shape *shapes) {
             char want[128], got[128];
             fr_shape_text(&input->shape, want, sizeof want);
             fr_shape_text(&shapes[i], got, sizeof got);
-            return fr_fail(FR_INVALID, "input '%s' is given %s, it wants %s (the first dimension is free)", input->name, got, want);
+            return fr_fail(FR_INVALID, "input '%s' is given %s, it wants %s (the first dimension is free)", input->name,
+                           got, want);
         }
         input->shape = shapes[i];
         if (graph->batch == 0 && shapes[i].rank > 0)

@@ -76,8 +76,13 @@ fr_status fr_infer_dropout(fr_graph *graph, fr_node *node) {
 fr_status fr_infer_cast(fr_graph *graph, fr_node *node) {
     fr_dtype *dtype = &graph->values[node->outputs[0]].dtype;
     switch (node->attrs.to) {
-    case FR_F32: case FR_F16: case FR_BF16: case FR_F64: *dtype = FR_F32; break;
-    case FR_S64: case FR_S32: case FR_BOOL: *dtype = FR_S64; break;
+    case FR_F32:
+    case FR_F16:
+    case FR_BF16:
+    case FR_F64: *dtype = FR_F32; break;
+    case FR_S64:
+    case FR_S32:
+    case FR_BOOL: *dtype = FR_S64; break;
     default: return fr_node_fail(FR_UNSUPPORTED, node, "its target type can't run; cast to float or int64");
     }
     return fr_infer_unary(graph, node);

@@ -35,7 +35,8 @@ fr_status fr_infer_flatten(fr_graph *graph, fr_node *node) {
         return fr_node_fail(FR_INVALID, node, "axis %d is outside its %d dimensions", node->attrs.axis, in->rank);
     if (axis < 0)
         axis += in->rank;
-    *fr_out_shape(graph, node) = (fr_shape){.rank = 2, .dim = {fr_shape_span(in, 0, (int32_t)axis), fr_shape_span(in, (int32_t)axis, in->rank)}};
+    *fr_out_shape(graph, node) =
+        (fr_shape){.rank = 2, .dim = {fr_shape_span(in, 0, (int32_t)axis), fr_shape_span(in, (int32_t)axis, in->rank)}};
     return FR_OK;
 }
 
@@ -79,14 +80,17 @@ fr_status fr_infer_reshape(fr_graph *graph, fr_node *node) {
     size_t count;
     const int64_t *given = fr_known_ints(graph, node->inputs[1], &count);
     if (!given)
-        return fr_node_fail(FR_UNSUPPORTED, node, "its target shape comes from '%s' and is not constant", graph->values[node->inputs[1]].name);
+        return fr_node_fail(FR_UNSUPPORTED, node, "its target shape comes from '%s' and is not constant",
+                            graph->values[node->inputs[1]].name);
     if (count > FR_MAX_RANK)
-        return fr_node_fail(FR_UNSUPPORTED, node, "a target of %zu dimensions; %d at most are supported", count, FR_MAX_RANK);
+        return fr_node_fail(FR_UNSUPPORTED, node, "a target of %zu dimensions; %d at most are supported", count,
+                            FR_MAX_RANK);
     if (count)
         memcpy(target, given, count * sizeof *target);
     fr_shape literal, batched;
     bool fits = fill_target(in, target, count, node->attrs.allow_zero, &literal);
-    bool of_batch = count > 0 && in->rank > 0 && graph->values[node->inputs[1]].is_const && in->dim[0] == graph->batch && target[0] != graph->batch;
+    bool of_batch = count > 0 && in->rank > 0 && graph->values[node->inputs[1]].is_const &&
+                    in->dim[0] == graph->batch && target[0] != graph->batch;
     if (of_batch && (target[0] == graph->recorded_batch || (target[0] == 1 && !fits))) {
         target[0] = graph->batch;
         if (fill_target(in, target, count, node->attrs.allow_zero, &batched)) {
@@ -116,7 +120,8 @@ fr_status fr_infer_squeeze(fr_graph *graph, fr_node *node) {
         int32_t axis;
         FR_TRY(fr_node_axis(node, node->attrs.axes[i], in->rank, &axis));
         if (in->dim[axis] != 1)
-            return fr_node_fail(FR_INVALID, node, "dimension %d is %lld and can't be dropped", axis, (long long)in->dim[axis]);
+            return fr_node_fail(FR_INVALID, node, "dimension %d is %lld and can't be dropped", axis,
+                                (long long)in->dim[axis]);
         drop[axis] = true;
     }
     if (node->attrs.n_axes == 0)
@@ -136,7 +141,8 @@ fr_status fr_infer_unsqueeze(fr_graph *graph, fr_node *node) {
     FR_TRY(fr_resolve_axes(graph, node, 1));
     int32_t rank = in->rank + node->attrs.n_axes;
     if (rank > FR_MAX_RANK)
-        return fr_node_fail(FR_UNSUPPORTED, node, "a result of %d dimensions; %d at most are supported", rank, FR_MAX_RANK);
+        return fr_node_fail(FR_UNSUPPORTED, node, "a result of %d dimensions; %d at most are supported", rank,
+                            FR_MAX_RANK);
     for (int32_t i = 0; i < node->attrs.n_axes; i++) {
         int32_t axis;
         FR_TRY(fr_node_axis(node, node->attrs.axes[i], rank, &axis));
@@ -190,11 +196,13 @@ static fr_status resolve_pads(const fr_graph *graph, fr_node *node, int32_t rank
         return FR_OK;
     pads = fr_known_ints(graph, node->inputs[1], &count);
     if (!pads)
-        return fr_node_fail(FR_UNSUPPORTED, node, "its pads come from '%s' and are not constant", graph->values[node->inputs[1]].name);
+        return fr_node_fail(FR_UNSUPPORTED, node, "its pads come from '%s' and are not constant",
+                            graph->values[node->inputs[1]].name);
     if (fr_node_has(node, 3)) {
         axes = fr_known_ints(graph, node->inputs[3], &n_axes);
         if (!axes)
-            return fr_node_fail(FR_UNSUPPORTED, node, "its axes come from '%s' and are not constant", graph->values[node->inputs[3]].name);
+            return fr_node_fail(FR_UNSUPPORTED, node, "its axes come from '%s' and are not constant",
+                                graph->values[node->inputs[3]].name);
     }
     if (n_axes > FR_MAX_RANK || count != 2 * n_axes)
         return fr_node_fail(FR_INVALID, node, "%zu pads for %zu dimensions", count, n_axes);
@@ -218,8 +226,10 @@ fr_status fr_infer_pad(fr_graph *graph, fr_node *node) {
     fr_shape out = {.rank = in->rank};
     for (int32_t i = 0; i < in->rank; i++) {
         int64_t before = a->pads[i], after = a->pads[i + in->rank];
-        if (before < -INT32_MAX || before > INT32_MAX || after < -INT32_MAX || after > INT32_MAX || in->dim[i] > INT64_MAX / 2)
-            return fr_node_fail(FR_INVALID, node, "pads of %lld and %lld are too large", (long long)before, (long long)after);
+        if (before < -INT32_MAX || before > INT32_MAX || after < -INT32_MAX || after > INT32_MAX ||
+            in->dim[i] > INT64_MAX / 2)
+            return fr_node_fail(FR_INVALID, node, "pads of %lld and %lld are too large", (long long)before,
+                                (long long)after);
         out.dim[i] = in->dim[i] + before + after;
         if (out.dim[i] < 1)
             return fr_node_fail(FR_INVALID, node, "negative pads leave nothing of dimension %d", i);
@@ -292,7 +302,8 @@ fr_status fr_infer_gather(fr_graph *graph, fr_node *node) {
     int32_t axis;
     FR_TRY(fr_node_axis(node, node->attrs.axis, in->rank, &axis));
     if (in->rank - 1 + indices->rank > FR_MAX_RANK)
-        return fr_node_fail(FR_UNSUPPORTED, node, "a result of %d dimensions; %d at most are supported", in->rank - 1 + indices->rank, FR_MAX_RANK);
+        return fr_node_fail(FR_UNSUPPORTED, node, "a result of %d dimensions; %d at most are supported",
+                            in->rank - 1 + indices->rank, FR_MAX_RANK);
     fr_shape out = {0};
     for (int32_t i = 0; i < axis; i++)
         out.dim[out.rank++] = in->dim[i];

@@ -12,7 +12,8 @@ fr_status fr_infer_gemm(fr_graph *graph, fr_node *node) {
     int64_t rows = a->dim[at->trans_a ? 1 : 0], inner = a->dim[at->trans_a ? 0 : 1];
     int64_t columns = b->dim[at->trans_b ? 0 : 1], wanted = b->dim[at->trans_b ? 1 : 0];
     if (inner != wanted)
-        return fr_node_fail(FR_INVALID, node, "input has %lld features, weights want %lld (%s by %s)", (long long)inner, (long long)wanted, ta, tb);
+        return fr_node_fail(FR_INVALID, node, "input has %lld features, weights want %lld (%s by %s)", (long long)inner,
+                            (long long)wanted, ta, tb);
     fr_shape out = {.rank = 2, .dim = {rows, columns}};
     if (fr_node_has(node, 2)) {
         const fr_shape *c = fr_in_shape(graph, node, 2);

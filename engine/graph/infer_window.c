@@ -1,7 +1,8 @@
 /* Shapes of ops with windows: Conv, pools, and the two norms over channels. Pads are resolved here. */
 #include "graph/op_parts.h"
 
-bool fr_window_count(int64_t in, int64_t pads, int64_t pad_before, int64_t kernel, int64_t stride, bool ceil_mode, int64_t *out_count) {
+bool fr_window_count(int64_t in, int64_t pads, int64_t pad_before, int64_t kernel, int64_t stride, bool ceil_mode,
+                     int64_t *out_count) {
     int64_t room = in + pads - kernel;
     *out_count = 0;
     if (room < 0)
@@ -57,7 +58,8 @@ static fr_status infer_map(const fr_shape *in, fr_node *node, fr_shape *out) {
     for (int side = 0; side < 2; side++) {
         reach[side] = (int64_t)(a->kernel[side] - 1) * a->dilation[side] + 1;
         if (reach[side] > INT32_MAX || in->dim[2 + side] > INT32_MAX)
-            return fr_node_fail(FR_INVALID, node, "a kernel that reaches over %lld or a map of %lld is too large", (long long)reach[side], (long long)in->dim[2 + side]);
+            return fr_node_fail(FR_INVALID, node, "a kernel that reaches over %lld or a map of %lld is too large",
+                                (long long)reach[side], (long long)in->dim[2 + side]);
         if (a->auto_pad != FR_PAD_EXPLICIT)
             resolve_auto_pad(a, side, in->dim[2 + side], reach[side]);
     }
@@ -66,10 +68,11 @@ static fr_status infer_map(const fr_shape *in, fr_node *node, fr_shape *out) {
     a->auto_pad = FR_PAD_EXPLICIT;
     for (int side = 0; side < 2; side++) {
         int64_t pads = (int64_t)a->pad[side] + a->pad[side + 2];
-        if (!fr_window_count(in->dim[2 + side], pads, a->pad[side], reach[side], a->stride[side], a->ceil_mode, &out->dim[2 + side]))
-            return fr_node_fail(FR_INVALID, node, "kernel %dx%d%s does not fit a %lldx%lld map%s", a->kernel[0], a->kernel[1],
-                                a->dilation[0] > 1 || a->dilation[1] > 1 ? " (dilated)" : "", (long long)in->dim[2], (long long)in->dim[3],
-                                pads > 0 ? ", padding included" : "");
+        if (!fr_window_count(in->dim[2 + side], pads, a->pad[side], reach[side], a->stride[side], a->ceil_mode,
+                             &out->dim[2 + side]))
+            return fr_node_fail(FR_INVALID, node, "kernel %dx%d%s does not fit a %lldx%lld map%s", a->kernel[0],
+                                a->kernel[1], a->dilation[0] > 1 || a->dilation[1] > 1 ? " (dilated)" : "",
+                                (long long)in->dim[2], (long long)in->dim[3], pads > 0 ? ", padding included" : "");
     }
     return FR_OK;
 }
@@ -80,25 +83,32 @@ fr_status fr_infer_conv(fr_graph *graph, fr_node *node) {
     char text[128];
     FR_TRY(check_2d(graph, node));
     fr_shape_text(weight, text, sizeof text);
-    if (weight->rank != 4 || weight->dim[0] < 1 || weight->dim[1] < 1 || weight->dim[2] > INT32_MAX || weight->dim[3] > INT32_MAX)
-        return fr_node_fail(FR_INVALID, node, "its weights are %s; they must be (out, in / groups, rows, columns)", text);
+    if (weight->rank != 4 || weight->dim[0] < 1 || weight->dim[1] < 1 || weight->dim[2] > INT32_MAX ||
+        weight->dim[3] > INT32_MAX)
+        return fr_node_fail(FR_INVALID, node, "its weights are %s; they must be (out, in / groups, rows, columns)",
+                            text);
     if (a->group < 1 || weight->dim[0] % a->group != 0)
-        return fr_node_fail(FR_INVALID, node, "%d groups do not divide its %lld output channels", a->group, (long long)weight->dim[0]);
+        return fr_node_fail(FR_INVALID, node, "%d groups do not divide its %lld output channels", a->group,
+                            (long long)weight->dim[0]);
     if (in->dim[1] % a->group != 0 || in->dim[1] / a->group != weight->dim[1]) {
         if (a->group == 1)
-            return fr_node_fail(FR_INVALID, node, "input has %lld channels, weights want %lld", (long long)in->dim[1], (long long)weight->dim[1]);
-        return fr_node_fail(FR_INVALID, node, "input has %lld channels, weights want %d groups of %lld", (long long)in->dim[1], a->group, (long long)weight->dim[1]);
+            return fr_node_fail(FR_INVALID, node, "input has %lld channels, weights want %lld", (long long)in->dim[1],
+                                (long long)weight->dim[1]);
+        return fr_node_fail(FR_INVALID, node, "input has %lld channels, weights want %d groups of %lld",
+                            (long long)in->dim[1], a->group, (long long)weight->dim[1]);
     }
     for (int side = 0; side < 2; side++) {
         if (a->kernel[side] != 0 && a->kernel[side] != weight->dim[2 + side])
-            return fr_node_fail(FR_INVALID, node, "kernel_shape says %dx%d, its weights are %s", a->kernel[0], a->kernel[1], text);
+            return fr_node_fail(FR_INVALID, node, "kernel_shape says %dx%d, its weights are %s", a->kernel[0],
+                                a->kernel[1], text);
         a->kernel[side] = (int32_t)weight->dim[2 + side];
     }
     if (fr_node_has(node, 2)) {
         const fr_shape *bias = fr_in_shape(graph, node, 2);
         if (bias->rank != 1 || bias->dim[0] != weight->dim[0]) {
             fr_shape_text(bias, text, sizeof text);
-            return fr_node_fail(FR_INVALID, node, "its bias is %s; it must be one number for each of %lld channels", text, (long long)weight->dim[0]);
+            return fr_node_fail(FR_INVALID, node, "its bias is %s; it must be one number for each of %lld channels",
+                                text, (long long)weight->dim[0]);
         }
     }
     fr_shape out = {.rank = 4, .dim = {in->dim[0], weight->dim[0]}};
@@ -113,7 +123,8 @@ fr_status fr_infer_pool(fr_graph *graph, fr_node *node) {
     FR_TRY(check_2d(graph, node));
     if (node->n_outputs > 1 && node->outputs[1] >= 0) {
         if (fr_graph_is_used(graph, node->outputs[1]))
-            return fr_node_fail(FR_UNSUPPORTED, node, "its second output (indices) is used; only the values can be had");
+            return fr_node_fail(FR_UNSUPPORTED, node,
+                                "its second output (indices) is used; only the values can be had");
         graph->values[node->outputs[1]].producer = -1;
         node->outputs[1] = -1;
     }
@@ -122,7 +133,10 @@ fr_status fr_infer_pool(fr_graph *graph, fr_node *node) {
     for (int side = 0; side < 2; side++) {
         int64_t reach = (int64_t)(a->kernel[side] - 1) * a->dilation[side] + 1;
         if (a->pad[side] >= reach || a->pad[side + 2] >= reach)
-            return fr_node_fail(FR_INVALID, node, "pads of %d,%d,%d,%d leave windows without a pixel; they must be smaller than the kernel", a->pad[0], a->pad[1], a->pad[2], a->pad[3]);
+            return fr_node_fail(
+                FR_INVALID, node,
+                "pads of %d,%d,%d,%d leave windows without a pixel; they must be smaller than the kernel", a->pad[0],
+                a->pad[1], a->pad[2], a->pad[3]);
     }
     *fr_out_shape(graph, node) = out;
     return FR_OK;
@@ -159,12 +173,14 @@ fr_status fr_infer_batchnorm(fr_graph *graph, fr_node *node) {
         if (part->rank != 1 || part->dim[0] != in->dim[1]) {
             char text[128];
             fr_shape_text(part, text, sizeof text);
-            return fr_node_fail(FR_INVALID, node, "its %s is %s; it must be one number for each of %lld channels", words[i], text, (long long)in->dim[1]);
+            return fr_node_fail(FR_INVALID, node, "its %s is %s; it must be one number for each of %lld channels",
+                                words[i], text, (long long)in->dim[1]);
         }
     }
     for (int32_t i = 1; i < node->n_outputs; i++)
         if (node->outputs[i] >= 0)
-            return fr_node_fail(FR_UNSUPPORTED, node, "its training outputs can't be had; export the model for inference");
+            return fr_node_fail(FR_UNSUPPORTED, node,
+                                "its training outputs can't be had; export the model for inference");
     *fr_out_shape(graph, node) = *in;
     return FR_OK;
 }

@@ -100,8 +100,8 @@ static fr_status check_finite(const fr_value *value) {
     size_t first = 0;
     while (first < count && isfinite(data[first]))
         first++;
-    return fr_fail(FR_INVALID, "weights '%s' hold %s at place %zu; the file is damaged or its training diverged", value->name,
-                   first < count && isnan(data[first]) ? "NaN" : "an infinity", first);
+    return fr_fail(FR_INVALID, "weights '%s' hold %s at place %zu; the file is damaged or its training diverged",
+                   value->name, first < count && isnan(data[first]) ? "NaN" : "an infinity", first);
 }
 
 fr_status fr_graph_materialize(fr_graph *graph) {

@@ -32,7 +32,8 @@ bool fr_shape_broadcast(const fr_shape *a, const fr_shape *b, fr_shape *out);
 /* Product of dim[first..last). The shape was checked before. */
 int64_t fr_shape_span(const fr_shape *shape, int32_t first, int32_t last);
 /* Windows along one side, and whether the kernel fits at all. */
-bool fr_window_count(int64_t in, int64_t pads, int64_t pad_before, int64_t kernel, int64_t stride, bool ceil_mode, int64_t *out_count);
+bool fr_window_count(int64_t in, int64_t pads, int64_t pad_before, int64_t kernel, int64_t stride, bool ceil_mode,
+                     int64_t *out_count);
 
 /* Shapes for inputs of these shapes, in the graph's order; only dim 0 may differ from what the graph holds. */
 fr_status fr_graph_infer_inputs(fr_graph *graph, const fr_shape *shapes) FR_MUST_CHECK;
@@ -54,7 +55,8 @@ typedef fr_status fr_eval_fn(const fr_graph *graph, const fr_node *node, const f
 fr_infer_fn fr_infer_conv, fr_infer_pool, fr_infer_global_pool, fr_infer_lrn, fr_infer_batchnorm;
 fr_infer_fn fr_infer_gemm, fr_infer_matmul;
 fr_infer_fn fr_infer_unary, fr_infer_clip, fr_infer_binary, fr_infer_sum, fr_infer_dropout, fr_infer_cast;
-fr_infer_fn fr_infer_concat, fr_infer_flatten, fr_infer_reshape, fr_infer_squeeze, fr_infer_unsqueeze, fr_infer_transpose;
+fr_infer_fn fr_infer_concat, fr_infer_flatten, fr_infer_reshape, fr_infer_squeeze, fr_infer_unsqueeze,
+    fr_infer_transpose;
 fr_infer_fn fr_infer_pad, fr_infer_softmax, fr_infer_reduce_mean, fr_infer_argmax, fr_infer_shape, fr_infer_gather;
 
 fr_eval_fn fr_eval_conv, fr_eval_pool, fr_eval_global_pool, fr_eval_lrn, fr_eval_batchnorm;

@@ -66,13 +66,29 @@ const char *fr_op_name(fr_op op) {
 
 fr_attrs fr_attrs_default(fr_op op) {
     fr_attrs attrs = {
-        .stride = {1, 1}, .dilation = {1, 1}, .group = 1, .alpha = 1.0f, .beta = 1.0f, .epsilon = 1e-5f, .bias = 1.0f,
-        .lo = -INFINITY, .hi = INFINITY, .keepdims = true, .to = FR_F32, .opset = 13,
+        .stride = {1, 1},
+        .dilation = {1, 1},
+        .group = 1,
+        .alpha = 1.0f,
+        .beta = 1.0f,
+        .epsilon = 1e-5f,
+        .bias = 1.0f,
+        .lo = -INFINITY,
+        .hi = INFINITY,
+        .keepdims = true,
+        .to = FR_F32,
+        .opset = 13,
     };
     switch (op) {
     case FR_OP_LEAKYRELU: attrs.alpha = 0.01f; break;
-    case FR_OP_HARDSIGMOID: attrs.alpha = 0.2f; attrs.beta = 0.5f; break;
-    case FR_OP_LRN: attrs.alpha = 0.0001f; attrs.beta = 0.75f; break;
+    case FR_OP_HARDSIGMOID:
+        attrs.alpha = 0.2f;
+        attrs.beta = 0.5f;
+        break;
+    case FR_OP_LRN:
+        attrs.alpha = 0.0001f;
+        attrs.beta = 0.75f;
+        break;
     case FR_OP_FLATTEN: attrs.axis = 1; break;
     case FR_OP_SOFTMAX: attrs.axis = -1; break;
     default: break;
@@ -111,7 +127,8 @@ fr_status fr_resolve_axes(const fr_graph *graph, fr_node *node, int32_t input) {
         return FR_OK;
     const int64_t *axes = fr_known_ints(graph, node->inputs[input], &count);
     if (!axes)
-        return fr_node_fail(FR_UNSUPPORTED, node, "its axes come from '%s' and are not constant", graph->values[node->inputs[input]].name);
+        return fr_node_fail(FR_UNSUPPORTED, node, "its axes come from '%s' and are not constant",
+                            graph->values[node->inputs[input]].name);
     if (count > FR_MAX_RANK)
         return fr_node_fail(FR_INVALID, node, "it has %zu axes; %d at most are supported", count, FR_MAX_RANK);
     node->attrs.n_axes = (int32_t)count;

@@ -5,7 +5,10 @@
 #include "graph/graph.h"
 
 /* A tensor of doubles: what the reference computes in. */
-typedef struct fr_dense { fr_shape shape; double *data; } fr_dense;
+typedef struct fr_dense {
+    fr_shape shape;
+    double *data;
+} fr_dense;
 
 typedef struct fr_op_info {
     fr_op op;
@@ -18,7 +21,7 @@ typedef struct fr_op_info {
     fr_status (*eval)(const fr_graph *graph, const fr_node *node, const fr_dense *in, fr_dense *out);
 } fr_op_info;
 
-const fr_op_info *fr_op_find(fr_op op);               /* never NULL for a valid op */
+const fr_op_info *fr_op_find(fr_op op);                   /* never NULL for a valid op */
 const fr_op_info *fr_op_find_name(const char *onnx_name); /* NULL when foldrun has no such op */
 const char *fr_op_name(fr_op op);
 fr_attrs fr_attrs_default(fr_op op);

@@ -7,14 +7,8 @@
 enum { MAX_ROUNDS = 64 };
 
 static fr_pass *const passes[] = {
-    fr_pass_tidy,
-    fr_pass_constants,
-    fr_pass_patterns, /* before affine: it would make convs of the constants that patterns look for */
-    fr_pass_reshapes,
-    fr_pass_transposes,
-    fr_pass_pads,
-    fr_pass_gemm,
-    fr_pass_affine,
+    fr_pass_tidy,     fr_pass_constants,  fr_pass_patterns, /* before affine: it would make convs of the constants that patterns look for */
+    fr_pass_reshapes, fr_pass_transposes, fr_pass_pads,     fr_pass_gemm, fr_pass_affine,
 };
 
 static fr_status run_pass(fr_graph *graph, fr_pass *pass, bool *changed) {

@@ -8,7 +8,12 @@
 #include "base/alloc.h"
 #include "graph/rewrite.h"
 
-typedef struct affine { int32_t input; int64_t channels; double *scale, *shift; bool scales, shifts; } affine;
+typedef struct affine {
+    int32_t input;
+    int64_t channels;
+    double *scale, *shift;
+    bool scales, shifts;
+} affine;
 
 static fr_status affine_new(fr_rewriter *r, int32_t input, affine *out) {
     int64_t channels = r->graph->values[input].shape.dim[1];
@@ -117,7 +122,8 @@ static fr_status read_bias(fr_rewriter *r, const fr_node *node, int64_t count, d
     return FR_OK;
 }
 
-static fr_status const_of(fr_rewriter *r, int32_t index, const char *word, const fr_shape *shape, const double *numbers, int32_t *out_value) {
+static fr_status const_of(fr_rewriter *r, int32_t index, const char *word, const fr_shape *shape, const double *numbers,
+                          int32_t *out_value) {
     size_t count = fr_shape_elements(shape);
     float *data = fr_alloc_array(count, sizeof *data);
     for (size_t i = 0; i < count && data; i++)
@@ -223,8 +229,9 @@ static fr_status fold_node(fr_rewriter *r, int32_t index) {
 static bool is_depthwise_1x1(const fr_rewriter *r, const fr_node *node) {
     const fr_attrs *a = &node->attrs;
     const fr_shape *w = fr_in_shape(r->graph, node, 1);
-    return takes_affine(r, node) && a->group == w->dim[0] && w->dim[1] == 1 && a->kernel[0] == 1 && a->kernel[1] == 1 && a->stride[0] == 1 &&
-           a->stride[1] == 1 && !(a->pad[0] | a->pad[1] | a->pad[2] | a->pad[3]) && w->dim[0] == fr_in_shape(r->graph, node, 0)->dim[1];
+    return takes_affine(r, node) && a->group == w->dim[0] && w->dim[1] == 1 && a->kernel[0] == 1 && a->kernel[1] == 1 &&
+           a->stride[0] == 1 && a->stride[1] == 1 && !(a->pad[0] | a->pad[1] | a->pad[2] | a->pad[3]) &&
+           w->dim[0] == fr_in_shape(r->graph, node, 0)->dim[1];
 }
 
 static fr_status read_depthwise(fr_rewriter *r, const fr_node *node, affine *out) {

@@ -36,8 +36,12 @@ static bool is_cheap(const fr_rewriter *r, const fr_node *node) {
             given += fr_shape_elements(&r->graph->values[node->inputs[i]].shape);
     work = (double)result * (double)given;
     switch (node->op) {
-    case FR_OP_CONV: case FR_OP_MAXPOOL: case FR_OP_AVGPOOL: case FR_OP_LRN: return false;
-    case FR_OP_GEMM: case FR_OP_MATMUL: return result <= SMALL && work <= 0x1p36;
+    case FR_OP_CONV:
+    case FR_OP_MAXPOOL:
+    case FR_OP_AVGPOOL:
+    case FR_OP_LRN: return false;
+    case FR_OP_GEMM:
+    case FR_OP_MATMUL: return result <= SMALL && work <= 0x1p36;
     default: return result <= SMALL || result <= given;
     }
 }
@@ -79,7 +83,8 @@ cleanup:
 /* Known integers that another batch does not change. */
 static bool is_fixed(const fr_rewriter *r, int32_t id) {
     const fr_value *value = &r->graph->values[id];
-    if (!r->other || id >= r->n_known || value->is_const || !value->data || !r->other_ints[id] || !fr_shape_equal(&value->shape, &r->other[id]))
+    if (!r->other || id >= r->n_known || value->is_const || !value->data || !r->other_ints[id] ||
+        !fr_shape_equal(&value->shape, &r->other[id]))
         return false;
     return memcmp(value->data, r->other_ints[id], fr_shape_elements(&value->shape) * sizeof(int64_t)) == 0;
 }

@@ -46,13 +46,15 @@ static bool bias_is_row(const fr_rewriter *r, const fr_node *node) {
     const fr_shape *c = fr_in_shape(r->graph, node, 2);
     size_t count = fr_shape_elements(c);
     bool row = c->rank < 2 || c->dim[0] == 1;
-    return fr_rewrite_is_weight(r, node, 2) && (count == 1 || (row && count == (size_t)r->graph->values[node->outputs[0]].shape.dim[1]));
+    return fr_rewrite_is_weight(r, node, 2) &&
+           (count == 1 || (row && count == (size_t)r->graph->values[node->outputs[0]].shape.dim[1]));
 }
 
 static bool can_become_rows(const fr_rewriter *r, const fr_node *node) {
     if (node->op != FR_OP_GEMM && node->op != FR_OP_MATMUL)
         return false;
-    if (fr_in_shape(r->graph, node, 0)->rank != 2 || fr_in_shape(r->graph, node, 1)->rank != 2 || !fr_rewrite_is_weight(r, node, 1))
+    if (fr_in_shape(r->graph, node, 0)->rank != 2 || fr_in_shape(r->graph, node, 1)->rank != 2 ||
+        !fr_rewrite_is_weight(r, node, 1))
         return false;
     if (node->op == FR_OP_MATMUL)
         return true;
@@ -62,8 +64,9 @@ static bool can_become_rows(const fr_rewriter *r, const fr_node *node) {
 static bool is_canonical(const fr_rewriter *r, const fr_node *node) {
     const fr_attrs *a = &node->attrs;
     return node->op == FR_OP_GEMM && a->trans_b && a->alpha == 1.0f &&
-           (!fr_node_has(node, 2) || (a->beta == 1.0f && fr_in_shape(r->graph, node, 2)->rank == 1 &&
-                                      fr_in_shape(r->graph, node, 2)->dim[0] == r->graph->values[node->outputs[0]].shape.dim[1]));
+           (!fr_node_has(node, 2) ||
+            (a->beta == 1.0f && fr_in_shape(r->graph, node, 2)->rank == 1 &&
+             fr_in_shape(r->graph, node, 2)->dim[0] == r->graph->values[node->outputs[0]].shape.dim[1]));
 }
 
 fr_status fr_pass_gemm(fr_rewriter *r) {

@@ -14,7 +14,9 @@ static bool pads_map(const fr_attrs *a) {
     return true;
 }
 
-static bool has_pads(const fr_attrs *a) { return (a->pad[0] | a->pad[1] | a->pad[2] | a->pad[3]) != 0; }
+static bool has_pads(const fr_attrs *a) {
+    return (a->pad[0] | a->pad[1] | a->pad[2] | a->pad[3]) != 0;
+}
 
 static bool can_take(const fr_node *node, const fr_attrs *pad) {
     const fr_attrs *a = &node->attrs;
@@ -42,7 +44,8 @@ fr_status fr_pass_pads(fr_rewriter *r) {
     for (int32_t n = 0; n < r->graph->n_nodes; n++) {
         fr_node *node = &r->graph->nodes[n];
         const fr_node *pad = node->n_inputs > 0 ? fr_rewrite_maker(r, node->inputs[0]) : NULL;
-        if (!pad || pad->op != FR_OP_PAD || !pads_map(&pad->attrs) || !can_take(node, &pad->attrs) || !fits_kernel(node, &pad->attrs))
+        if (!pad || pad->op != FR_OP_PAD || !pads_map(&pad->attrs) || !can_take(node, &pad->attrs) ||
+            !fits_kernel(node, &pad->attrs))
             continue;
         for (int i = 0; i < 4; i++) /* ONNX's begins then ends of N, C, H, W; ours top, left, bottom, right */
             node->attrs.pad[i] += (int32_t)pad->attrs.pads[i < 2 ? 2 + i : 4 + i];

@@ -9,7 +9,9 @@
 #include "graph/rewrite.h"
 
 /* Stored as floats: 1/6 comes rounded. */
-static bool is_about(double got, double want) { return fabs(got - want) <= 1e-6 * fabs(want); }
+static bool is_about(double got, double want) {
+    return fabs(got - want) <= 1e-6 * fabs(want);
+}
 
 /* node = value / 6 or value * (1/6), either way around: value, or -1. */
 static int32_t sixth_of(const fr_rewriter *r, const fr_node *node) {
@@ -38,7 +40,8 @@ static int32_t clipped_of(const fr_rewriter *r, int32_t value) {
 /* value = HardSigmoid(1/6, 1/2)(x): x, or -1. */
 static int32_t hard_sigmoid_of(const fr_rewriter *r, int32_t value) {
     const fr_node *node = fr_rewrite_maker(r, value);
-    bool found = node && node->op == FR_OP_HARDSIGMOID && is_about((double)node->attrs.alpha, 1.0 / 6) && is_about((double)node->attrs.beta, 0.5);
+    bool found = node && node->op == FR_OP_HARDSIGMOID && is_about((double)node->attrs.alpha, 1.0 / 6) &&
+                 is_about((double)node->attrs.beta, 0.5);
     return found ? node->inputs[0] : -1;
 }
 

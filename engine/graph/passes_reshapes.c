@@ -3,7 +3,8 @@
 #include "graph/rewrite.h"
 
 static bool is_reshape(const fr_node *node) {
-    return node && (node->op == FR_OP_FLATTEN || node->op == FR_OP_RESHAPE || node->op == FR_OP_SQUEEZE || node->op == FR_OP_UNSQUEEZE);
+    return node && (node->op == FR_OP_FLATTEN || node->op == FR_OP_RESHAPE || node->op == FR_OP_SQUEEZE ||
+                    node->op == FR_OP_UNSQUEEZE);
 }
 
 /* Is it a Reshape to [0, d1, d2, ...] already? */

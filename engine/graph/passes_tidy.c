@@ -12,11 +12,19 @@ static void tidy_attrs(fr_rewriter *r, fr_node *node) {
     fr_attrs *a = &node->attrs;
     const fr_shape *in = fr_in_shape(r->graph, node, 0);
     switch (node->op) {
-    case FR_OP_CLIP: case FR_OP_PAD: case FR_OP_SQUEEZE: case FR_OP_UNSQUEEZE: case FR_OP_REDUCEMEAN: case FR_OP_DROPOUT:
+    case FR_OP_CLIP:
+    case FR_OP_PAD:
+    case FR_OP_SQUEEZE:
+    case FR_OP_UNSQUEEZE:
+    case FR_OP_REDUCEMEAN:
+    case FR_OP_DROPOUT:
         if (node->n_inputs > 1) /* fr_graph_infer moved them to the attributes */
             fr_rewrite_drop_inputs(r, node, 1);
         break;
-    case FR_OP_CONCAT: case FR_OP_FLATTEN: case FR_OP_ARGMAX: case FR_OP_GATHER: count_from_zero(&a->axis, in->rank); break;
+    case FR_OP_CONCAT:
+    case FR_OP_FLATTEN:
+    case FR_OP_ARGMAX:
+    case FR_OP_GATHER: count_from_zero(&a->axis, in->rank); break;
     case FR_OP_SOFTMAX:
         count_from_zero(&a->axis, in->rank);
         /* the old flattening form is the new one where nothing but ones follow its axis */
@@ -55,13 +63,16 @@ static bool does_nothing(const fr_rewriter *r, const fr_node *node) {
     case FR_OP_IDENTITY: return true;
     case FR_OP_DROPOUT: return node->n_outputs < 2 || node->outputs[1] < 0 || r->uses[node->outputs[1]] == 0;
     case FR_OP_CAST: return is_float(in->dtype) && is_float(a->to);
-    case FR_OP_SUM: case FR_OP_CONCAT: return node->n_inputs == 1;
+    case FR_OP_SUM:
+    case FR_OP_CONCAT: return node->n_inputs == 1;
     case FR_OP_TRANSPOSE: return same_order(a);
     case FR_OP_CLIP: return isinf(a->lo) && a->lo < 0 && isinf(a->hi) && a->hi > 0;
     case FR_OP_PAD: return no_pads(a);
     case FR_OP_FLATTEN: return in->shape.rank == 2 && a->axis == 1;
-    case FR_OP_MAXPOOL: case FR_OP_AVGPOOL:
-        return a->kernel[0] == 1 && a->kernel[1] == 1 && a->stride[0] == 1 && a->stride[1] == 1 && !(a->pad[0] | a->pad[1] | a->pad[2] | a->pad[3]);
+    case FR_OP_MAXPOOL:
+    case FR_OP_AVGPOOL:
+        return a->kernel[0] == 1 && a->kernel[1] == 1 && a->stride[0] == 1 && a->stride[1] == 1 &&
+               !(a->pad[0] | a->pad[1] | a->pad[2] | a->pad[3]);
     default: return false;
     }
 }

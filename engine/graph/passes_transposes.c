@@ -29,7 +29,8 @@ static void merge(fr_rewriter *r, fr_node *node, const fr_node *before) {
 static bool moves_ones_only(const fr_rewriter *r, const fr_node *node) {
     const fr_shape *in = fr_in_shape(r->graph, node, 0);
     int64_t last = 0;
-    if (!fr_rewrite_is_batched(r, node->inputs[0]) || !fr_rewrite_is_batched(r, node->outputs[0]) || node->attrs.axes[0] != 0)
+    if (!fr_rewrite_is_batched(r, node->inputs[0]) || !fr_rewrite_is_batched(r, node->outputs[0]) ||
+        node->attrs.axes[0] != 0)
         return false;
     for (int32_t i = 1; i < node->attrs.n_axes; i++) {
         if (in->dim[node->attrs.axes[i]] == 1)
@@ -43,8 +44,13 @@ static bool moves_ones_only(const fr_rewriter *r, const fr_node *node) {
 
 static bool is_pointwise(fr_op op) {
     switch (op) {
-    case FR_OP_RELU: case FR_OP_CLIP: case FR_OP_LEAKYRELU: case FR_OP_SIGMOID: case FR_OP_HARDSIGMOID: case FR_OP_HARDSWISH: case FR_OP_TANH:
-        return true;
+    case FR_OP_RELU:
+    case FR_OP_CLIP:
+    case FR_OP_LEAKYRELU:
+    case FR_OP_SIGMOID:
+    case FR_OP_HARDSIGMOID:
+    case FR_OP_HARDSWISH:
+    case FR_OP_TANH: return true;
     default: return false;
     }
 }
@@ -66,7 +72,8 @@ static void trade(fr_rewriter *r, fr_node *transpose, fr_node *node) {
 }
 
 /* The constant operand as it looks before the transpose; -1 when its shape gets in the way. */
-static fr_status permute_const(fr_rewriter *r, const fr_node *node, int32_t input, const fr_attrs *perm, int32_t *out_value) {
+static fr_status permute_const(fr_rewriter *r, const fr_node *node, int32_t input, const fr_attrs *perm,
+                               int32_t *out_value) {
     const fr_shape *have = fr_in_shape(r->graph, node, input);
     fr_shape wide = {.rank = perm->n_axes}, back = {.rank = perm->n_axes};
     const float *src;
@@ -106,7 +113,8 @@ static fr_status pull_binary(fr_rewriter *r, int32_t index) {
     const fr_node *node = &r->graph->nodes[index];
     int32_t inputs[2], moved = transpose_of(r, node->inputs[0]) ? 0 : 1;
     const fr_node *t = transpose_of(r, node->inputs[moved]), *other = transpose_of(r, node->inputs[1 - moved]);
-    if (!t || !fr_shape_equal(&r->graph->values[node->outputs[0]].shape, fr_in_shape(r->graph, node, moved)) || r->uses[node->inputs[moved]] != 1)
+    if (!t || !fr_shape_equal(&r->graph->values[node->outputs[0]].shape, fr_in_shape(r->graph, node, moved)) ||
+        r->uses[node->inputs[moved]] != 1)
         return FR_OK;
     fr_attrs perm = t->attrs, attrs = node->attrs;
     fr_op op = node->op;
@@ -152,7 +160,8 @@ static fr_status absorb_in_gemm(fr_rewriter *r, int32_t index) {
     const fr_node *node = &r->graph->nodes[index];
     fr_node *flatten = fr_rewrite_sole_maker(r, node->inputs[0], FR_OP_FLATTEN);
     const fr_node *t = flatten ? transpose_of(r, flatten->inputs[0]) : NULL;
-    if (!t || flatten->attrs.axis != 1 || t->attrs.axes[0] != 0 || !node->attrs.trans_b || node->attrs.trans_a || !fr_rewrite_is_weight(r, node, 1))
+    if (!t || flatten->attrs.axis != 1 || t->attrs.axes[0] != 0 || !node->attrs.trans_b || node->attrs.trans_a ||
+        !fr_rewrite_is_weight(r, node, 1))
         return FR_OK;
     const fr_shape *x = fr_in_shape(r->graph, t, 0), *seen = &r->graph->values[t->outputs[0]].shape;
     const fr_shape shape = *fr_in_shape(r->graph, node, 1);
@@ -188,7 +197,10 @@ static fr_status visit(fr_rewriter *r, int32_t index) {
         if (t)
             merge(r, node, t);
         return moves_ones_only(r, node) ? fr_rewrite_to_reshape(r, index) : FR_OK;
-    case FR_OP_ADD: case FR_OP_SUB: case FR_OP_MUL: case FR_OP_DIV: return pull_binary(r, index);
+    case FR_OP_ADD:
+    case FR_OP_SUB:
+    case FR_OP_MUL:
+    case FR_OP_DIV: return pull_binary(r, index);
     case FR_OP_GEMM: return absorb_in_gemm(r, index);
     case FR_OP_REDUCEMEAN:
         if (t)

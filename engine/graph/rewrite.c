@@ -172,7 +172,8 @@ void fr_rewrite_drop_inputs(fr_rewriter *r, fr_node *node, int32_t keep) {
     node->n_inputs = keep;
 }
 
-fr_status fr_rewrite_become(fr_rewriter *r, fr_node *node, fr_op op, const fr_attrs *attrs, const int32_t *inputs, int32_t n_inputs) {
+fr_status fr_rewrite_become(fr_rewriter *r, fr_node *node, fr_op op, const fr_attrs *attrs, const int32_t *inputs,
+                            int32_t n_inputs) {
     int32_t *ids = fr_alloc_array((size_t)n_inputs, sizeof *ids);
     if (!ids)
         return fr_no_memory((size_t)n_inputs * sizeof *ids, node->name);
@@ -264,7 +265,8 @@ static fr_status count_new_value(fr_rewriter *r) {
     return FR_OK;
 }
 
-fr_status fr_rewrite_const(fr_rewriter *r, const fr_node *node, const char *word, fr_dtype dtype, const fr_shape *shape, void *data, int32_t *out_value) {
+fr_status fr_rewrite_const(fr_rewriter *r, const fr_node *node, const char *word, fr_dtype dtype, const fr_shape *shape,
+                           void *data, int32_t *out_value) {
     fr_status status = FR_OK;
     *out_value = -1;
     char *name = free_name(r->graph, node->name, word);
@@ -284,7 +286,8 @@ cleanup:
     return status;
 }
 
-fr_status fr_rewrite_insert(fr_rewriter *r, const fr_node *node, const char *word, fr_op op, const fr_attrs *attrs, int32_t input, const fr_shape *shape, int32_t *out_value) {
+fr_status fr_rewrite_insert(fr_rewriter *r, const fr_node *node, const char *word, fr_op op, const fr_attrs *attrs,
+                            int32_t input, const fr_shape *shape, int32_t *out_value) {
     fr_status status = FR_OK;
     *out_value = -1;
     char *name = free_name(r->graph, node->name, word);

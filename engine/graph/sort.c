@@ -6,7 +6,9 @@
 
 enum { UNSEEN = 0, OPEN = 1, DONE = 2 };
 
-typedef struct visit { int32_t node, next_input; } visit;
+typedef struct visit {
+    int32_t node, next_input;
+} visit;
 
 static fr_status check_made(const fr_graph *graph) {
     fr_status status = FR_OK;
@@ -21,17 +23,20 @@ static fr_status check_made(const fr_graph *graph) {
         for (int32_t i = 0; i < graph->nodes[n].n_inputs && status == FR_OK; i++) {
             int32_t value = graph->nodes[n].inputs[i];
             if (value >= 0 && !given[value])
-                status = fr_node_fail(FR_INVALID, &graph->nodes[n], "its input '%s' is made by nothing", graph->values[value].name);
+                status = fr_node_fail(FR_INVALID, &graph->nodes[n], "its input '%s' is made by nothing",
+                                      graph->values[value].name);
         }
     for (int32_t i = 0; i < graph->n_outputs && status == FR_OK; i++)
         if (!given[graph->outputs[i]])
-            status = fr_fail(FR_INVALID, "the graph's output '%s' is made by nothing", graph->values[graph->outputs[i]].name);
+            status = fr_fail(FR_INVALID, "the graph's output '%s' is made by nothing",
+                             graph->values[graph->outputs[i]].name);
     fr_free(given);
     return status;
 }
 
 /* Appends what node `first` needs and then itself to order[]. The stack is at most n_nodes deep: an open node is never entered twice. */
-static fr_status walk(const fr_graph *graph, int32_t first, unsigned char *state, visit *stack, int32_t *order, int32_t *n_order) {
+static fr_status walk(const fr_graph *graph, int32_t first, unsigned char *state, visit *stack, int32_t *order,
+                      int32_t *n_order) {
     int32_t depth = 0;
     stack[depth++] = (visit){first, 0};
     state[first] = OPEN;
@@ -49,7 +54,8 @@ static fr_status walk(const fr_graph *graph, int32_t first, unsigned char *state
         if (maker < 0 || state[maker] == DONE)
             continue;
         if (state[maker] == OPEN)
-            return fr_node_fail(FR_INVALID, &graph->nodes[maker], "it is on a cycle: it needs its own result through '%s'", graph->values[value].name);
+            return fr_node_fail(FR_INVALID, &graph->nodes[maker],
+                                "it is on a cycle: it needs its own result through '%s'", graph->values[value].name);
         state[maker] = OPEN;
         stack[depth++] = (visit){maker, 0};
     }

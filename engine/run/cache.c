@@ -64,7 +64,8 @@ static char *entry_path(const fr_cache *cache, const char *key) {
     return fr_format("%s/%s.bin", cache->folder, hex);
 }
 
-static fr_hash entry_check(const void *head, const void *key, size_t key_bytes, const void *payload, size_t payload_bytes) {
+static fr_hash entry_check(const void *head, const void *key, size_t key_bytes, const void *payload,
+                           size_t payload_bytes) {
     fr_hash hash = fr_hash_bytes(head, CHECKED_HEAD, (fr_hash){ENTRY_VERSION, 0});
     hash = fr_hash_bytes(key, key_bytes, hash);
     return fr_hash_bytes(payload, payload_bytes, hash);
@@ -79,8 +80,8 @@ static verdict judge(const char *data, size_t bytes, const char *key, const char
         return ENTRY_BAD;
     memcpy(&head, data, sizeof head);
     size_t rest = bytes - sizeof head;
-    if (memcmp(head.magic, entry_magic, sizeof entry_magic) != 0 || head.version != ENTRY_VERSION || head.key_bytes > rest ||
-        head.payload_bytes != rest - head.key_bytes)
+    if (memcmp(head.magic, entry_magic, sizeof entry_magic) != 0 || head.version != ENTRY_VERSION ||
+        head.key_bytes > rest || head.payload_bytes != rest - head.key_bytes)
         return ENTRY_BAD;
     const char *stored_key = data + sizeof head, *payload = stored_key + head.key_bytes;
     fr_hash check = entry_check(&head, stored_key, head.key_bytes, payload, head.payload_bytes);
@@ -121,9 +122,7 @@ fr_status fr_cache_load(fr_cache *cache, const char *key, void **out_data, size_
         (void)unlink(path);
         status = fr_fail(FR_UNAVAILABLE, "the cache entry was damaged or of another version");
         break;
-    case ENTRY_OTHER_KEY:
-        status = fr_fail(FR_UNAVAILABLE, "not in the cache: the entry is another key's");
-        break;
+    case ENTRY_OTHER_KEY: status = fr_fail(FR_UNAVAILABLE, "not in the cache: the entry is another key's"); break;
     case ENTRY_GOOD: /* the payload moves to the front of the block that was read */
         memmove(data, payload, payload_bytes);
         data[payload_bytes] = 0;
@@ -168,8 +167,8 @@ void fr_cache_store(fr_cache *cache, const char *key, const void *data, size_t b
     if (!has_folder(cache) || bytes > entry_limit / 2)
         return;
     if (store(cache, key, data, bytes) != FR_OK && !atomic_exchange(&cache->warned, true))
-        fr_log(FR_LOG_WARNING, "the cache in '%s' cannot be written, so the next start measures and compiles again: %s", cache->folder,
-               fr_error_sentence());
+        fr_log(FR_LOG_WARNING, "the cache in '%s' cannot be written, so the next start measures and compiles again: %s",
+               cache->folder, fr_error_sentence());
 }
 
 fr_status fr_cache_load_text(fr_cache *cache, const char *key, char **out_text) {

@@ -10,10 +10,10 @@
 
 struct fr_context {
     fr_registry *registry;
-    fr_cache *cache; /* the registry's; fr_cache_load(context->cache, ...) */
+    fr_cache *cache;       /* the registry's; fr_cache_load(context->cache, ...) */
     pthread_mutex_t mutex; /* guards load_report */
-    char *load_report; /* of the last refused load, or NULL */
-    bool logs;         /* this context set the log callback */
+    char *load_report;     /* of the last refused load, or NULL */
+    bool logs;             /* this context set the log callback */
 };
 
 /* Takes the report (fr_free'd by the context); NULL clears it. */

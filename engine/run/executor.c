@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "run/lane.h"
+#include "run/pin.h"
 #include "run/programs.h"
 
 typedef struct job {
@@ -108,6 +109,8 @@ static void note_failure(job *j, fr_status status, const char *message) {
 static void *work(void *argument) {
     worker *w = argument;
     fr_executor *e = w->executor;
+    if (e->target->facts.kind == FR_DEVICE_CPU && e->n_workers > 1)
+        fr_pin_lane((int32_t)(w - e->workers), e->n_workers);
     pthread_mutex_lock(&e->mutex);
     for (;;) {
         job *j = next_job(e);

@@ -50,8 +50,10 @@ static fr_status unknown_model(const char *name) {
     for (size_t i = 0; i < count; i++)
         names[i] = zoo[i].name;
     const char *nearest = fr_nearest_name(name, names, count);
-    fr_status status = fr_fail(FR_INVALID, "there is no model '%s'%s%s%s; 'foldrun models' lists the built-in ones, a file's name ends in .onnx or .fold",
-                               name, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
+    fr_status status = fr_fail(
+        FR_INVALID,
+        "there is no model '%s'%s%s%s; 'foldrun models' lists the built-in ones, a file's name ends in .onnx or .fold",
+        name, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
     fr_free(names);
     return status;
 }
@@ -81,7 +83,9 @@ static fr_status load_graph(const char *name, fr_graph **out_graph, char **out_r
     if (ends_in(name, ".fold"))
         return load_fold_text(name, out_graph);
     if (fr_path_is_folder(name))
-        return fr_fail(FR_INVALID, "'%s' is a folder; a model is one .onnx or .fold file, or a name that 'foldrun models' lists", name);
+        return fr_fail(FR_INVALID,
+                       "'%s' is a folder; a model is one .onnx or .fold file, or a name that 'foldrun models' lists",
+                       name);
     if (fr_path_exists(name))
         return fr_fail(FR_INVALID, "'%s' is no model file by its name: it must end in .onnx or .fold", name);
     return unknown_model(name);
@@ -95,7 +99,8 @@ static int64_t elements_of(const fr_graph *graph, int32_t value) {
 /* What sessions can feed: one input, of folded images or of feature rows. Fills in what the file leaves open. */
 static fr_status check_input(fr_graph *graph) {
     if (graph->n_inputs != 1)
-        return fr_fail(FR_UNSUPPORTED, "model '%s' has %d inputs; foldrun runs models with one, the images", graph->name, graph->n_inputs);
+        return fr_fail(FR_UNSUPPORTED, "model '%s' has %d inputs; foldrun runs models with one, the images",
+                       graph->name, graph->n_inputs);
     if (graph->n_outputs < 1)
         return fr_fail(FR_INVALID, "model '%s' has no output", graph->name);
     const fr_value *input = &graph->values[graph->inputs[0]];
@@ -103,17 +108,20 @@ static fr_status check_input(fr_graph *graph) {
     char text[96];
     fr_shape_text(shape, text, sizeof text);
     if (shape->rank != 4 && shape->rank != 2)
-        return fr_fail(FR_UNSUPPORTED, "model '%s': its input '%s' is %s; foldrun feeds images (N,C,H,W) or rows (N,F)", graph->name, input->name, text);
+        return fr_fail(FR_UNSUPPORTED, "model '%s': its input '%s' is %s; foldrun feeds images (N,C,H,W) or rows (N,F)",
+                       graph->name, input->name, text);
     for (int32_t i = 1; i < shape->rank; i++) {
         if (shape->dim[i] < 1 || shape->dim[i] > INT32_MAX)
-            return fr_fail(FR_INVALID, "model '%s': its input '%s' is %s; every dimension must be known and at least 1", graph->name, input->name, text);
+            return fr_fail(FR_INVALID, "model '%s': its input '%s' is %s; every dimension must be known and at least 1",
+                           graph->name, input->name, text);
     }
     fr_meta *meta = &graph->meta;
     if (meta->fold < 1)
         meta->fold = 1;
     if (shape->dim[1] % meta->fold != 0)
-        return fr_fail(FR_INVALID, "model '%s' says it is folded by %d, but its input's %lld channels are no multiple of that", graph->name, meta->fold,
-                       (long long)shape->dim[1]);
+        return fr_fail(FR_INVALID,
+                       "model '%s' says it is folded by %d, but its input's %lld channels are no multiple of that",
+                       graph->name, meta->fold, (long long)shape->dim[1]);
     meta->image_channels = (int32_t)(shape->dim[1] / meta->fold);
     return FR_OK;
 }
@@ -182,9 +190,11 @@ fr_status fr_model_fold(const fr_model *model, const fr_fold_options *options, f
 fr_status fr_model_set_scaling(fr_model *model, const float *mean, const float *scale, int32_t channels) {
     fr_meta *meta = &model->graph->meta;
     if (channels != meta->image_channels)
-        return fr_fail(FR_INVALID, "the scaling has %d channels, the images of model '%s' have %d", channels, model->graph->name, meta->image_channels);
+        return fr_fail(FR_INVALID, "the scaling has %d channels, the images of model '%s' have %d", channels,
+                       model->graph->name, meta->image_channels);
     if (channels > FR_MAX_IMAGE_CHANNELS)
-        return fr_fail(FR_UNSUPPORTED, "the images of model '%s' have %d channels; scaling is for at most %d", model->graph->name, channels, FR_MAX_IMAGE_CHANNELS);
+        return fr_fail(FR_UNSUPPORTED, "the images of model '%s' have %d channels; scaling is for at most %d",
+                       model->graph->name, channels, FR_MAX_IMAGE_CHANNELS);
     for (int32_t i = 0; i < channels; i++) {
         if ((mean && !isfinite(mean[i])) || (scale && !isfinite(scale[i])))
             return fr_fail(FR_INVALID, "the scaling of channel %d is no finite number", i);
@@ -198,7 +208,8 @@ fr_status fr_model_set_scaling(fr_model *model, const float *mean, const float *
 
 fr_status fr_model_save(const fr_model *model, const char *path) {
     if (!path || !ends_in(path, ".onnx"))
-        return fr_fail(FR_INVALID, "'%s': models are saved as ONNX, so the file's name must end in .onnx", path ? path : "");
+        return fr_fail(FR_INVALID, "'%s': models are saved as ONNX, so the file's name must end in .onnx",
+                       path ? path : "");
     fr_graph *copy; /* saving makes the seeded weights, and the model may serve sessions meanwhile */
     FR_TRY(fr_graph_clone(model->graph, &copy));
     fr_status status = fr_onnx_save(copy, path);
@@ -212,7 +223,8 @@ fr_status fr_model_describe(const fr_model *model, fr_model_info *out_info) {
     const fr_graph *graph = model->graph;
     const fr_meta *meta = &graph->meta;
     const fr_shape *input = &graph->values[graph->inputs[0]].shape;
-    fr_model_info info = {.struct_bytes = sizeof info, .fold = meta->fold, .trained = !meta->seeded, .n_accuracy = meta->n_accuracy};
+    fr_model_info info = {
+        .struct_bytes = sizeof info, .fold = meta->fold, .trained = !meta->seeded, .n_accuracy = meta->n_accuracy};
     (void)snprintf(info.name, sizeof info.name, "%s", graph->name);
     (void)snprintf(info.title, sizeof info.title, "%s", graph->title);
     (void)snprintf(info.origin, sizeof info.origin, "%s", meta->origin);
@@ -223,14 +235,18 @@ fr_status fr_model_describe(const fr_model *model, fr_model_info *out_info) {
     int64_t answers = 0;
     for (int32_t i = 0; i < graph->n_outputs; i++)
         answers += elements_of(graph, graph->outputs[i]) / graph->batch;
-    info.classes = meta->classes > 0 ? meta->classes : answers / meta->fold > INT32_MAX ? INT32_MAX : (int32_t)(answers / meta->fold);
-    _Static_assert(sizeof info.mean == sizeof meta->mean && sizeof info.accuracy == sizeof meta->accuracy, "the API's arrays are the graph's");
+    info.classes = meta->classes > 0                  ? meta->classes
+                   : answers / meta->fold > INT32_MAX ? INT32_MAX
+                                                      : (int32_t)(answers / meta->fold);
+    _Static_assert(sizeof info.mean == sizeof meta->mean && sizeof info.accuracy == sizeof meta->accuracy,
+                   "the API's arrays are the graph's");
     memcpy(info.mean, meta->mean, sizeof info.mean);
     memcpy(info.scale, meta->scale, sizeof info.scale);
     memcpy(info.accuracy, meta->accuracy, sizeof info.accuracy);
     return fr_info_give(out_info, &info, sizeof info, "fr_model_info");
 }
 
-fr_status fr_model_cost(const fr_model *model, int64_t batch_images, int32_t bytes_per_element, int32_t threshold_fold, fr_cost *out_cost) {
+fr_status fr_model_cost(const fr_model *model, int64_t batch_images, int32_t bytes_per_element, int32_t threshold_fold,
+                        fr_cost *out_cost) {
     return fr_cost_of(model->graph, batch_images, bytes_per_element, threshold_fold, out_cost);
 }

@@ -5,6 +5,8 @@
 #include "foldrun/foldrun.h"
 #include "graph/graph.h"
 
-struct fr_model { fr_graph *graph; };
+struct fr_model {
+    fr_graph *graph;
+};
 
 #endif

@@ -13,7 +13,8 @@ enum { DEVICES_MAX = 256 };
 bool fr_module_name(const char *path, char out_name[16]) {
     const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
     size_t prefix = strlen(FR_MODULE_PREFIX), suffix = strlen(FR_MODULE_SUFFIX), length = strlen(file);
-    if (length <= prefix + suffix || strncmp(file, FR_MODULE_PREFIX, prefix) != 0 || strcmp(file + length - suffix, FR_MODULE_SUFFIX) != 0)
+    if (length <= prefix + suffix || strncmp(file, FR_MODULE_PREFIX, prefix) != 0 ||
+        strcmp(file + length - suffix, FR_MODULE_SUFFIX) != 0)
         return false;
     size_t bytes = length - prefix - suffix;
     if (bytes > 15 || strspn(file + prefix, "abcdefghijklmnopqrstuvwxyz0123456789_") < bytes)
@@ -25,7 +26,9 @@ bool fr_module_name(const char *path, char out_name[16]) {
 
 /* The first entry that a table must have and lacks; NULL when it is whole. */
 static const char *missing_entry(const fr_backend *b) {
-#define REQUIRE(entry) if (!b->entry) return #entry
+#define REQUIRE(entry) \
+    if (!b->entry)     \
+    return #entry
     REQUIRE(name);
     REQUIRE(title);
     REQUIRE(version);
@@ -62,16 +65,20 @@ static fr_status check_table(const fr_backend *backend, const char *name) {
     if (!backend)
         return fr_fail(FR_UNAVAILABLE, "the module gives no table");
     if (backend->abi != FR_BACKEND_ABI)
-        return fr_fail(FR_UNAVAILABLE, "the module speaks version %u of the backend table, this foldrun version %u: install backends of this version",
+        return fr_fail(FR_UNAVAILABLE,
+                       "the module speaks version %u of the backend table, this foldrun version %u: install backends "
+                       "of this version",
                        backend->abi, FR_BACKEND_ABI);
     if (backend->struct_bytes < sizeof *backend)
-        return fr_fail(FR_UNAVAILABLE, "the module's table has %u bytes, this foldrun needs %zu: install backends of this version",
+        return fr_fail(FR_UNAVAILABLE,
+                       "the module's table has %u bytes, this foldrun needs %zu: install backends of this version",
                        backend->struct_bytes, sizeof *backend);
     const char *missing = missing_entry(backend);
     if (missing)
         return fr_fail(FR_UNAVAILABLE, "the module's table lacks %s, which every backend must have", missing);
     if (strcmp(backend->name, name) != 0)
-        return fr_fail(FR_UNAVAILABLE, "the module calls itself '%s', but its file is named for '%s'", backend->name, name);
+        return fr_fail(FR_UNAVAILABLE, "the module calls itself '%s', but its file is named for '%s'", backend->name,
+                       name);
     return FR_OK;
 }
 

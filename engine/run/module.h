@@ -13,7 +13,7 @@ typedef struct fr_module {
     char name[16];  /* from the file's name */
     char title[64]; /* the name, until the module's own title is known */
     fr_status status;
-    char why[1024]; /* when status is not FR_OK: what is missing and what to do */
+    char why[1024];            /* when status is not FR_OK: what is missing and what to do */
     const fr_backend *backend; /* NULL unless status is FR_OK, as are the rest */
     fr_driver *driver;
     uint32_t n_devices; /* at least 1 */

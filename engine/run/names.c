@@ -17,7 +17,7 @@ const char *fr_status_name(fr_status status) {
 }
 
 static const char *const precision_names[] = {
-    [FR_PRECISION_F32] = "f32", [FR_PRECISION_F16] = "f16", [FR_PRECISION_BF16] = "bf16",
+    [FR_PRECISION_F32] = "f32",   [FR_PRECISION_F16] = "f16", [FR_PRECISION_BF16] = "bf16",
     [FR_PRECISION_INT8] = "int8", [FR_PRECISION_F64] = "f64",
 };
 enum { N_PRECISIONS = sizeof precision_names / sizeof precision_names[0] };
@@ -40,7 +40,7 @@ bool fr_precision_from_name(const char *name, fr_precision *out_precision) {
 const char *fr_dtype_name(fr_dtype dtype) {
     static const char *const names[] = {
         [FR_DTYPE_NONE] = "none", [FR_F32] = "f32", [FR_F16] = "f16", [FR_BF16] = "bf16", [FR_U8] = "u8",
-        [FR_S8] = "s8", [FR_S32] = "s32", [FR_S64] = "s64", [FR_F64] = "f64", [FR_BOOL] = "bool",
+        [FR_S8] = "s8",           [FR_S32] = "s32", [FR_S64] = "s64", [FR_F64] = "f64",   [FR_BOOL] = "bool",
     };
     return (unsigned)dtype < sizeof names / sizeof names[0] ? names[dtype] : "?";
 }

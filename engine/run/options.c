@@ -17,7 +17,9 @@ fr_status fr_options_take(const void *given, void *ours, size_t bytes, const cha
         size_t theirs = size_given(given, bytes);
         for (size_t i = bytes; i < theirs; i++) {
             if (((const unsigned char *)given)[i] != 0)
-                return fr_fail(FR_UNSUPPORTED, "%s: an option is set that this version of foldrun does not have; update the library", what);
+                return fr_fail(FR_UNSUPPORTED,
+                               "%s: an option is set that this version of foldrun does not have; update the library",
+                               what);
         }
         memcpy(ours, given, theirs < bytes ? theirs : bytes);
     }

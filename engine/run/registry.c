@@ -84,7 +84,9 @@ static fr_status open_modules(fr_registry *registry) {
     size_t n_files = 0;
     char name[16];
     if (!fr_path_is_folder(registry->folder))
-        return fr_fail(FR_UNAVAILABLE, "no backend: there is no folder '%s'; install foldrun's backends, or set FOLDRUN_BACKEND_DIR to where they are",
+        return fr_fail(FR_UNAVAILABLE,
+                       "no backend: there is no folder '%s'; install foldrun's backends, or set FOLDRUN_BACKEND_DIR to "
+                       "where they are",
                        registry->folder);
     FR_TRY(fr_folder_list(registry->folder, &files, &n_files));
     fr_status status = FR_OK;
@@ -96,7 +98,8 @@ static fr_status open_modules(fr_registry *registry) {
             continue;
         fr_module *module = &registry->modules[registry->n_modules++];
         fr_module_open(files[i], &registry->host, module);
-        if (module->status == FR_NO_MEMORY) /* says nothing of the backend: fail now, so that a later call tries again */
+        if (module->status ==
+            FR_NO_MEMORY) /* says nothing of the backend: fail now, so that a later call tries again */
             status = fr_fail(FR_NO_MEMORY, "backend %s: %s", module->name, module->why);
         else if (module->status != FR_OK)
             fr_log(FR_LOG_DEBUG, "backend %s: %s", module->name, module->why);
@@ -105,8 +108,10 @@ static fr_status open_modules(fr_registry *registry) {
         fr_free(files[i]);
     fr_free(files);
     if (status == FR_OK && registry->n_modules == 0)
-        return fr_fail(FR_UNAVAILABLE, "no backend: '%s' holds no " FR_MODULE_PREFIX "*" FR_MODULE_SUFFIX
-                       "; install foldrun's backends, or set FOLDRUN_BACKEND_DIR to where they are", registry->folder);
+        return fr_fail(FR_UNAVAILABLE,
+                       "no backend: '%s' holds no " FR_MODULE_PREFIX "*" FR_MODULE_SUFFIX
+                       "; install foldrun's backends, or set FOLDRUN_BACKEND_DIR to where they are",
+                       registry->folder);
     return status;
 }
 
@@ -128,7 +133,8 @@ static void fill_entry(const fr_module *module, uint32_t index, fr_device_entry 
         memcpy(out->why, module->why, sizeof out->why);
         return;
     }
-    (void)snprintf(out->id, sizeof out->id, "%s:%u", module->name, index % 1000000); /* as many digits as ids may have */
+    (void)snprintf(out->id, sizeof out->id, "%s:%u", module->name,
+                   index % 1000000); /* as many digits as ids may have */
     out->facts.struct_bytes = sizeof out->facts;
     (void)fr_fail(FR_INTERNAL, "it gives no reason"); /* a code without a sentence must not be given an older one */
     out->status = module->backend->device_facts(module->driver, index, &out->facts);
@@ -202,7 +208,8 @@ static fr_status find_default(const fr_registry *registry, const fr_device_entry
     fr_text reasons = {0};
     for (size_t i = 0; i < registry->n_entries; i++) {
         const fr_device_entry *entry = &registry->entries[i];
-        if (may_be_default(entry) && (!chosen || (strcmp(entry->backend, "cpu") == 0 && strcmp(chosen->backend, "cpu") != 0)))
+        if (may_be_default(entry) &&
+            (!chosen || (strcmp(entry->backend, "cpu") == 0 && strcmp(chosen->backend, "cpu") != 0)))
             chosen = entry;
         if (entry->status != FR_OK)
             fr_text_add(&reasons, "; backend %s: %s", entry->id, entry->why);
@@ -210,7 +217,9 @@ static fr_status find_default(const fr_registry *registry, const fr_device_entry
             fr_text_add(&reasons, "; %s must be asked for by name", entry->id);
     }
     *out_entry = chosen;
-    fr_status status = chosen ? FR_OK : fr_fail(FR_UNAVAILABLE, "no device to run on in '%s'%s", registry->folder, reasons.data ? reasons.data : "");
+    fr_status status = chosen ? FR_OK
+                              : fr_fail(FR_UNAVAILABLE, "no device to run on in '%s'%s", registry->folder,
+                                        reasons.data ? reasons.data : "");
     fr_text_free(&reasons);
     return status;
 }
@@ -221,8 +230,10 @@ static fr_status unknown_backend(const fr_registry *registry, const char *id, co
     fr_text list = {0};
     for (size_t i = 0; i < N_KNOWN; i++) {
         if (strcmp(name, known_backends[i]) == 0)
-            return fr_fail(FR_UNAVAILABLE, "device '%s': backend %s is not installed (no " FR_MODULE_PREFIX "%s" FR_MODULE_SUFFIX
-                           " in '%s'); build foldrun with it, or choose another: foldrun devices", id, name, name, registry->folder);
+            return fr_fail(FR_UNAVAILABLE,
+                           "device '%s': backend %s is not installed (no " FR_MODULE_PREFIX "%s" FR_MODULE_SUFFIX
+                           " in '%s'); build foldrun with it, or choose another: foldrun devices",
+                           id, name, name, registry->folder);
         names[count++] = known_backends[i];
     }
     for (size_t i = 0; i < registry->n_modules; i++) {
@@ -231,8 +242,9 @@ static fr_status unknown_backend(const fr_registry *registry, const char *id, co
             names[count++] = registry->modules[i].name;
     }
     const char *nearest = fr_nearest_name(name, names, count);
-    fr_status status = fr_fail(FR_INVALID, "device '%s': there is no backend '%s'%s%s%s; there are: %s", id, name, nearest ? ", did you mean '" : "",
-                               nearest ? nearest : "", nearest ? "'" : "", list.data ? list.data : "none");
+    fr_status status = fr_fail(FR_INVALID, "device '%s': there is no backend '%s'%s%s%s; there are: %s", id, name,
+                               nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'" : "",
+                               list.data ? list.data : "none");
     fr_text_free(&list);
     return status;
 }
@@ -243,7 +255,9 @@ static fr_status parse_id(const char *id, char out_name[16], uint32_t *out_index
     const char *digits = id[bytes] ? id + bytes + 1 : "0";
     size_t n_digits = strlen(digits);
     if (bytes == 0 || bytes > 15 || n_digits == 0 || n_digits > 6 || strspn(digits, "0123456789") != n_digits)
-        return fr_fail(FR_INVALID, "'%s' is no device: write BACKEND or BACKEND:NUMBER, as in cpu or cpu:0; foldrun devices lists them", id);
+        return fr_fail(
+            FR_INVALID,
+            "'%s' is no device: write BACKEND or BACKEND:NUMBER, as in cpu or cpu:0; foldrun devices lists them", id);
     memcpy(out_name, id, bytes);
     out_name[bytes] = 0;
     *out_index = 0;
@@ -264,7 +278,8 @@ static fr_status find_device(const fr_registry *registry, const char *id, const 
     if (index >= module->n_devices && module->n_devices == 1)
         return fr_fail(FR_UNAVAILABLE, "device '%s': backend %s has one device, %s:0", id, name, name);
     if (index >= module->n_devices)
-        return fr_fail(FR_UNAVAILABLE, "device '%s': backend %s has %u devices, %s:0 to %s:%u", id, name, module->n_devices, name, name, module->n_devices - 1);
+        return fr_fail(FR_UNAVAILABLE, "device '%s': backend %s has %u devices, %s:0 to %s:%u", id, name,
+                       module->n_devices, name, name, module->n_devices - 1);
     const fr_device_entry *entry = &registry->entries[module->first_entry + index];
     if (entry->status != FR_OK)
         return fr_fail(entry->status, "device %s: %s", entry->id, entry->why);
@@ -272,7 +287,8 @@ static fr_status find_device(const fr_registry *registry, const char *id, const 
     return FR_OK;
 }
 
-fr_status fr_registry_open(fr_registry *registry, const char *id, const fr_backend **out_backend, fr_device **out_device, fr_device_facts *out_facts) {
+fr_status fr_registry_open(fr_registry *registry, const char *id, const fr_backend **out_backend,
+                           fr_device **out_device, fr_device_facts *out_facts) {
     *out_backend = NULL;
     *out_device = NULL;
     memset(out_facts, 0, sizeof *out_facts);

@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define FR_BACKEND_ABI 1u
+#define FR_BACKEND_ABI   1u
 #define FR_BACKEND_ENTRY "fr_backend_entry"
 
 /* ---- what the engine offers a backend ---------------------------------------------------------------- */
@@ -26,7 +26,7 @@ extern "C" {
 typedef struct fr_host {
     uint32_t abi;
     uint32_t struct_bytes;
-    void *ctx; /* first argument of the cache calls */
+    void *ctx;                                  /* first argument of the cache calls */
     void *(*alloc)(size_t bytes, size_t align); /* zeroed; NULL when there is none; align 0 = 64 */
     void (*free)(void *block);
     /* Records the sentence in the engine's thread-local record and returns code. */
@@ -43,14 +43,14 @@ typedef struct fr_host {
 enum { FR_MAX_SRC = 8 };
 
 typedef enum fr_step_kind {
-    FR_STEP_INGEST = 1,  /* user's images -> folded, scaled, in the device's layout and precision */
-    FR_STEP_EMIT = 2,    /* logits -> one f32 row an image, in the user's memory */
-    FR_STEP_CONV = 3,    /* pool?(act(conv(src0) + bias [+ src1])) */
-    FR_STEP_FC = 4,      /* act(W * flatten_chw(src0) + bias [+ src1]); dst is n x c x 1 x 1 */
-    FR_STEP_POOL = 5,    /* the window is in fr_step.pool */
-    FR_STEP_BINARY = 6,  /* act(src0 op src1); src1 may have h = w = 1 and is then broadcast over the map */
-    FR_STEP_UNARY = 7,   /* act(src0) */
-    FR_STEP_CONCAT = 8,  /* along channels, n_src sources */
+    FR_STEP_INGEST = 1, /* user's images -> folded, scaled, in the device's layout and precision */
+    FR_STEP_EMIT = 2,   /* logits -> one f32 row an image, in the user's memory */
+    FR_STEP_CONV = 3,   /* pool?(act(conv(src0) + bias [+ src1])) */
+    FR_STEP_FC = 4,     /* act(W * flatten_chw(src0) + bias [+ src1]); dst is n x c x 1 x 1 */
+    FR_STEP_POOL = 5,   /* the window is in fr_step.pool */
+    FR_STEP_BINARY = 6, /* act(src0 op src1); src1 may have h = w = 1 and is then broadcast over the map */
+    FR_STEP_UNARY = 7,  /* act(src0) */
+    FR_STEP_CONCAT = 8, /* along channels, n_src sources */
     FR_STEP_LRN = 9,
     FR_STEP_SOFTMAX = 10, /* along channels, at every place of the map */
     FR_STEP_REORDER = 11, /* same numbers in another layout and dtype; dst dims may differ: both in CHW order */
@@ -62,17 +62,29 @@ typedef enum fr_step_kind {
 typedef enum fr_act {
     FR_ACT_NONE = 0,
     FR_ACT_RELU = 1,
-    FR_ACT_CLIP = 2,        /* min(max(x, a), b); Relu6 is a = 0, b = 6 */
-    FR_ACT_LEAKY = 3,       /* x < 0 ? a*x : x */
+    FR_ACT_CLIP = 2,  /* min(max(x, a), b); Relu6 is a = 0, b = 6 */
+    FR_ACT_LEAKY = 3, /* x < 0 ? a*x : x */
     FR_ACT_SIGMOID = 4,
     FR_ACT_HARDSIGMOID = 5, /* max(0, min(1, a*x + b)) */
     FR_ACT_HARDSWISH = 6,   /* x * max(0, min(1, x/6 + 0.5)) */
     FR_ACT_TANH = 7
 } fr_act;
 
-typedef enum fr_pool_kind { FR_POOL_NONE = 0, FR_POOL_MAX = 1, FR_POOL_AVG = 2, FR_POOL_AVG_INCLUDE_PAD = 3 } fr_pool_kind;
+typedef enum fr_pool_kind {
+    FR_POOL_NONE = 0,
+    FR_POOL_MAX = 1,
+    FR_POOL_AVG = 2,
+    FR_POOL_AVG_INCLUDE_PAD = 3
+} fr_pool_kind;
 
-typedef enum fr_binary { FR_BINARY_ADD = 1, FR_BINARY_MUL = 2, FR_BINARY_SUB = 3, FR_BINARY_DIV = 4, FR_BINARY_MAX = 5, FR_BINARY_MIN = 6 } fr_binary;
+typedef enum fr_binary {
+    FR_BINARY_ADD = 1,
+    FR_BINARY_MUL = 2,
+    FR_BINARY_SUB = 3,
+    FR_BINARY_DIV = 4,
+    FR_BINARY_MAX = 5,
+    FR_BINARY_MIN = 6
+} fr_binary;
 
 /* How one batch of maps lies in memory; n is always outermost, so a sub-batch is a pointer. In the blocked
  * layouts channels are padded to the block; a program that writes one writes zeros into the padding. */
@@ -115,10 +127,11 @@ typedef struct fr_step {
     uint8_t act;      /* fr_act */
     uint8_t binary;   /* fr_binary */
     float act_a, act_b;
-    uint8_t pool; /* fr_pool_kind: POOL's kind, or CONV's epilogue after act */
+    uint8_t pool;      /* fr_pool_kind: POOL's kind, or CONV's epilogue after act */
     uint8_t pick_last; /* ARGMAX: last winner instead of first */
     uint8_t softmax;   /* EMIT: softmax over each image's classes */
-    uint8_t inexact_ok; /* candidates with algorithms that change rounding by more than order (Winograd) may be offered */
+    uint8_t
+        inexact_ok; /* candidates with algorithms that change rounding by more than order (Winograd) may be offered */
     fr_window pool_win; /* pools need not cover the map; a window past the padded edge is clipped (ceil_mode) */
     int32_t lrn_size;
     float lrn_alpha, lrn_beta, lrn_k;
@@ -134,11 +147,11 @@ typedef struct fr_step {
 /* What belongs to a step and is fixed: host memory, read during compile only. */
 typedef struct fr_weights {
     uint32_t struct_bytes;
-    const float *weight;       /* CONV: [c_out][c_in/groups][kh][kw]; FC: [c_out][c][h][w] of src0 */
-    const float *bias;         /* [c_out], or NULL */
-    const int8_t *weight_s8;   /* int8 steps: same order */
-    const float *weight_scale; /* int8 steps: [c_out]; number = weight_scale[o] * weight_s8 */
-    const float *mean, *scale; /* INGEST: [image_c]; NULL = 0 and 1 */
+    const float *weight;          /* CONV: [c_out][c_in/groups][kh][kw]; FC: [c_out][c][h][w] of src0 */
+    const float *bias;            /* [c_out], or NULL */
+    const int8_t *weight_s8;      /* int8 steps: same order */
+    const float *weight_scale;    /* int8 steps: [c_out]; number = weight_scale[o] * weight_s8 */
+    const float *mean, *scale;    /* INGEST: [image_c]; NULL = 0 and 1 */
     const struct fr_weights *sub; /* CHAIN */
 } fr_weights;
 
@@ -147,9 +160,20 @@ typedef struct fr_weights {
 /* Why a way of running a step is refused. A closed list: `explain` and the tests spell them. */
 typedef enum fr_reason {
     FR_WHY_NOT = 0, /* not refused */
-    FR_WHY_KIND = 1, FR_WHY_DTYPE = 2, FR_WHY_LAYOUT = 3, FR_WHY_SHAPE = 4, FR_WHY_GROUPS = 5, FR_WHY_DILATION = 6,
-    FR_WHY_PADDING = 7, FR_WHY_EPILOGUE = 8, FR_WHY_ACTIVATION = 9, FR_WHY_ISA = 10, FR_WHY_MEMORY = 11,
-    FR_WHY_DRIVER = 12, FR_WHY_INEXACT = 13, FR_WHY_SELFCHECK = 14
+    FR_WHY_KIND = 1,
+    FR_WHY_DTYPE = 2,
+    FR_WHY_LAYOUT = 3,
+    FR_WHY_SHAPE = 4,
+    FR_WHY_GROUPS = 5,
+    FR_WHY_DILATION = 6,
+    FR_WHY_PADDING = 7,
+    FR_WHY_EPILOGUE = 8,
+    FR_WHY_ACTIVATION = 9,
+    FR_WHY_ISA = 10,
+    FR_WHY_MEMORY = 11,
+    FR_WHY_DRIVER = 12,
+    FR_WHY_INEXACT = 13,
+    FR_WHY_SELFCHECK = 14
 } fr_reason;
 
 enum { FR_CANDIDATE_INEXACT = 1 }; /* sums of small integers need not come out bit for bit */
@@ -162,8 +186,8 @@ typedef struct fr_candidate {
     uint16_t dst_layout;
     uint16_t refused; /* fr_reason; the rest is then empty but the name */
     uint64_t scratch_bytes;
-    int32_t granule;   /* channels that one tile holds; 0 unknown */
-    uint32_t id;       /* the backend's own */
+    int32_t granule; /* channels that one tile holds; 0 unknown */
+    uint32_t id;     /* the backend's own */
 } fr_candidate;
 
 /* ---- the table --------------------------------------------------------------------------------------------- */
@@ -176,11 +200,17 @@ typedef struct fr_program fr_program;
 typedef struct fr_event fr_event;
 typedef struct fr_bundle fr_bundle;
 
-typedef enum fr_buffer_kind { FR_BUFFER_WEIGHT = 0, FR_BUFFER_ACTIVATION = 1, FR_BUFFER_SCRATCH = 2, FR_BUFFER_STAGING = 3 } fr_buffer_kind;
+typedef enum fr_buffer_kind {
+    FR_BUFFER_WEIGHT = 0,
+    FR_BUFFER_ACTIVATION = 1,
+    FR_BUFFER_SCRATCH = 2,
+    FR_BUFFER_STAGING = 3
+} fr_buffer_kind;
 
 typedef struct fr_binding {
     fr_buffer *buffer;
-    uint64_t offset; /* bytes: where a tensor begins is a multiple of 64, a sub-batch of it (and user memory) any whole number of inputs on */
+    uint64_t
+        offset; /* bytes: where a tensor begins is a multiple of 64, a sub-batch of it (and user memory) any whole number of inputs on */
 } fr_binding;
 
 typedef struct fr_launch {
@@ -193,7 +223,9 @@ typedef struct fr_launch {
     int32_t valid;
 } fr_launch;
 
-typedef struct fr_memory_use { uint64_t live[4], peak[4]; } fr_memory_use; /* by fr_buffer_kind, bytes */
+typedef struct fr_memory_use {
+    uint64_t live[4], peak[4];
+} fr_memory_use; /* by fr_buffer_kind, bytes */
 
 typedef struct fr_backend {
     uint32_t abi;
@@ -228,9 +260,11 @@ typedef struct fr_backend {
 
     /* Every way this device can run the step, best guess first, refused ones last with their reasons; cheap. Fills
      * at most `capacity`, and says how many there are. Layouts ANY in the step are free; fixed ones must hold. */
-    fr_status (*candidates)(fr_device *device, const fr_step *step, fr_candidate *out, uint32_t capacity, uint32_t *out_count);
+    fr_status (*candidates)(fr_device *device, const fr_step *step, fr_candidate *out, uint32_t capacity,
+                            uint32_t *out_count);
     /* The step with all layouts as the candidate has them. Programs own their copy of the weights. */
-    fr_status (*compile)(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights, fr_program **out_program);
+    fr_status (*compile)(fr_device *device, const fr_step *step, const fr_candidate *candidate,
+                         const fr_weights *weights, fr_program **out_program);
     void (*program_free)(fr_program *program);
     /* Returns at once where the device works on its own; a CPU may run it here and now. Allocates nothing. */
     fr_status (*launch)(fr_queue *queue, const fr_launch *launch);
@@ -281,14 +315,16 @@ static inline uint64_t fr_tensor_index(const fr_tensor *t, int32_t n, int32_t c,
     uint64_t hw = (uint64_t)t->h * (uint64_t)t->w, at = (uint64_t)y * (uint64_t)t->w + (uint64_t)x;
     uint64_t base = (uint64_t)n * fr_tensor_elements(t);
     switch (t->layout) {
-    case FR_LAYOUT_NHWC: case FR_LAYOUT_USER_HWC:
-        return base + at * (uint64_t)t->c + (uint64_t)c;
-    case FR_LAYOUT_NCHW4C: case FR_LAYOUT_NCHW8C: case FR_LAYOUT_NCHW16C: case FR_LAYOUT_NCHW32C: {
+    case FR_LAYOUT_NHWC:
+    case FR_LAYOUT_USER_HWC: return base + at * (uint64_t)t->c + (uint64_t)c;
+    case FR_LAYOUT_NCHW4C:
+    case FR_LAYOUT_NCHW8C:
+    case FR_LAYOUT_NCHW16C:
+    case FR_LAYOUT_NCHW32C: {
         uint64_t block = (uint64_t)fr_layout_block(t->layout);
         return base + ((uint64_t)c / block * hw + at) * block + (uint64_t)c % block;
     }
-    default:
-        return base + (uint64_t)c * hw + at;
+    default: return base + (uint64_t)c * hw + at;
     }
 }
 

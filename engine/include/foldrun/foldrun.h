@@ -29,7 +29,7 @@ extern "C" {
 FR_EXPORT const char *fr_version(void); /* "0.1.0" */
 FR_EXPORT const char *fr_error_message(void);
 FR_EXPORT const char *fr_status_name(fr_status status);
-FR_EXPORT const char *fr_precision_name(fr_precision precision);             /* "f32" */
+FR_EXPORT const char *fr_precision_name(fr_precision precision);                      /* "f32" */
 FR_EXPORT bool fr_precision_from_name(const char *name, fr_precision *out_precision); /* f32 f16 bf16 int8 f64 */
 FR_EXPORT const char *fr_dtype_name(fr_dtype dtype);
 
@@ -40,7 +40,8 @@ typedef struct fr_context fr_context;
 typedef struct fr_context_options {
     uint32_t struct_bytes;
     const char *backend_dir; /* NULL: FOLDRUN_BACKEND_DIR, else the install folder beside the library */
-    const char *cache_dir;   /* NULL: FOLDRUN_CACHE_DIR, else XDG_CACHE_HOME/foldrun, else ~/.cache/foldrun; "" = no cache */
+    const char
+        *cache_dir; /* NULL: FOLDRUN_CACHE_DIR, else XDG_CACHE_HOME/foldrun, else ~/.cache/foldrun; "" = no cache */
     void (*log)(void *user, int level, const char *line); /* level: 0 error, 1 warning, 2 info, 3 debug */
     void *log_user;
     int32_t log_level;
@@ -52,16 +53,17 @@ FR_EXPORT void fr_context_free(fr_context *context);
 /* A device of a backend, or a backend that has none: then status is not FR_OK, id is the backend's name and `why` says
  * what is missing and what to do. */
 typedef struct fr_device_entry {
-    char id[24];       /* "cpu:0" */
+    char id[24]; /* "cpu:0" */
     char backend[16];
-    char title[64];    /* "CPU (oneDNN 2.6.3)" */
+    char title[64]; /* "CPU (oneDNN 2.6.3)" */
     fr_status status;
     char why[1024];
     fr_device_facts facts;
 } fr_device_entry;
 
 /* The list lives as long as the context. Opens each backend's driver once, on the first call. */
-FR_EXPORT fr_status fr_context_devices(fr_context *context, const fr_device_entry **out_entries, size_t *out_count) FR_MUST_CHECK;
+FR_EXPORT fr_status fr_context_devices(fr_context *context, const fr_device_entry **out_entries,
+                                       size_t *out_count) FR_MUST_CHECK;
 
 /* ---- models -------------------------------------------------------------------------------------------- */
 
@@ -80,14 +82,16 @@ typedef enum fr_round { FR_ROUND_FLOOR = 0, FR_ROUND_UP = 1, FR_ROUND_DOWN = 2, 
 
 typedef struct fr_fold_options {
     uint32_t struct_bytes;
-    int32_t fold;    /* f >= 1 */
-    fr_round round;  /* what to do with floor(width * sqrt(f)): FLOOR leaves it, the others go to a multiple of quantum */
+    int32_t fold; /* f >= 1 */
+    fr_round
+        round; /* what to do with floor(width * sqrt(f)): FLOOR leaves it, the others go to a multiple of quantum */
     int32_t quantum; /* channels; 0 or 1 = none */
     uint64_t seed;   /* of the fresh weights */
 } fr_fold_options;
 
 /* The folded architecture with fresh seeded weights: it must be trained. fold = 1 without rounding gives a copy. */
-FR_EXPORT fr_status fr_model_fold(const fr_model *model, const fr_fold_options *options, fr_model **out_model) FR_MUST_CHECK;
+FR_EXPORT fr_status fr_model_fold(const fr_model *model, const fr_fold_options *options,
+                                  fr_model **out_model) FR_MUST_CHECK;
 
 typedef struct fr_model_info {
     uint32_t struct_bytes;
@@ -99,24 +103,28 @@ typedef struct fr_model_info {
     bool trained;                    /* false: seeded weights */
     float mean[16], scale[16];       /* for uint8 images: (pixel - mean[c]) * scale[c] */
     int32_t n_accuracy;
-    struct { int32_t fold; double accuracy; } accuracy[16];
+    struct {
+        int32_t fold;
+        double accuracy;
+    } accuracy[16];
 } fr_model_info;
 
 FR_EXPORT fr_status fr_model_describe(const fr_model *model, fr_model_info *out_info) FR_MUST_CHECK;
-FR_EXPORT fr_status fr_model_set_scaling(fr_model *model, const float *mean, const float *scale, int32_t channels) FR_MUST_CHECK;
+FR_EXPORT fr_status fr_model_set_scaling(fr_model *model, const float *mean, const float *scale,
+                                         int32_t channels) FR_MUST_CHECK;
 /* ONNX for a path ending in .onnx; anything else is FR_INVALID. */
 FR_EXPORT fr_status fr_model_save(const fr_model *model, const char *path) FR_MUST_CHECK;
 
 typedef struct fr_layer_cost {
     char name[64];
-    char kind[16];              /* conv, fc, maxpool, ... */
-    int32_t in[3], out[3];      /* channels, height, width */
+    char kind[16];         /* conv, fc, maxpool, ... */
+    int32_t in[3], out[3]; /* channels, height, width */
     int32_t kernel[2], stride[2], groups;
-    int64_t ops_per_input;      /* with biases, FACTS' counting rule */
+    int64_t ops_per_input; /* with biases, FACTS' counting rule */
     int64_t params;
     double weight_bytes, activation_bytes; /* of the batch: read and written once each */
-    double flops;               /* of the batch: 2*N*H*W*Co*Ci*Kh*Kw/G, the intensity's numerator */
-    double arithmetic_intensity; /* 0 for layers without operations */
+    double flops;                          /* of the batch: 2*N*H*W*Co*Ci*Kh*Kw/G, the intensity's numerator */
+    double arithmetic_intensity;           /* 0 for layers without operations */
     /* Folding this layer by 4 lowers its traffic iff N*H*W exceeds the threshold; -1 where the rule does not apply. */
     double nhw, nhw_threshold;
 } fr_layer_cost;
@@ -134,7 +142,8 @@ typedef struct fr_cost {
 } fr_cost;
 
 /* threshold_fold: the f of the traffic rule above (0 = 4). Free with fr_cost_free. */
-FR_EXPORT fr_status fr_model_cost(const fr_model *model, int64_t batch_images, int32_t bytes_per_element, int32_t threshold_fold, fr_cost *out_cost) FR_MUST_CHECK;
+FR_EXPORT fr_status fr_model_cost(const fr_model *model, int64_t batch_images, int32_t bytes_per_element,
+                                  int32_t threshold_fold, fr_cost *out_cost) FR_MUST_CHECK;
 FR_EXPORT void fr_cost_free(fr_cost *cost);
 
 /* ---- sessions ------------------------------------------------------------------------------------------ */
@@ -158,24 +167,25 @@ typedef enum fr_tuning {
 
 typedef struct fr_session_options {
     uint32_t struct_bytes;
-    const char *device;      /* "cpu", "cpu:0", ...; NULL = the CPU. Missing = an error, never another device. */
+    const char *device; /* "cpu", "cpu:0", ...; NULL = the CPU. Missing = an error, never another device. */
     fr_precision precision;
-    bool exact;              /* only algorithms whose sums differ by order alone (no Winograd) */
-    bool softmax;            /* answers are probabilities instead of logits */
-    int32_t batch;           /* images a run is planned for; 0 = 256. Runs may hold any number. */
-    int32_t threads;         /* lanes; 0 = all the device has */
-    int32_t group;           /* folded inputs a chain takes at a time; 0 = chosen by measurement */
-    fr_dtype input_dtype;    /* of the images runs will bring; 0 = FR_U8 */
+    bool exact;           /* only algorithms whose sums differ by order alone (no Winograd) */
+    bool softmax;         /* answers are probabilities instead of logits */
+    int32_t batch;        /* images a run is planned for; 0 = 256. Runs may hold any number. */
+    int32_t threads;      /* lanes; 0 = all the device has */
+    int32_t group;        /* folded inputs a chain takes at a time; 0 = chosen by measurement */
+    fr_dtype input_dtype; /* of the images runs will bring; 0 = FR_U8 */
     bool input_chw;
     fr_tuning tuning;
-    int32_t tune_ms;         /* budget; 0 = 3000 */
-    uint64_t memory_limit;   /* bytes; 0 = none. A plan that needs more is FR_UNSUPPORTED, with the sum. */
+    int32_t tune_ms;              /* budget; 0 = 3000 */
+    uint64_t memory_limit;        /* bytes; 0 = none. A plan that needs more is FR_UNSUPPORTED, with the sum. */
     const fr_images *calibration; /* int8: images to take ranges from; NULL = seeded ones */
     void (*progress)(void *user, const char *what, double fraction); /* while tuning and compiling */
     void *progress_user;
 } fr_session_options;
 
-FR_EXPORT fr_status fr_session_open(fr_context *context, const fr_model *model, const fr_session_options *options, fr_session **out_session) FR_MUST_CHECK;
+FR_EXPORT fr_status fr_session_open(fr_context *context, const fr_model *model, const fr_session_options *options,
+                                    fr_session **out_session) FR_MUST_CHECK;
 FR_EXPORT void fr_session_close(fr_session *session);
 
 /* One answer for each image, in order: out[count][classes]. Blocks. */
@@ -184,8 +194,10 @@ FR_EXPORT fr_status fr_session_run(fr_session *session, const fr_images *images,
 /* Returns at once; `done` is called on a thread of the session when the answers are there (or have failed; message is the
  * sentence). images->data and out must stay until then. Jobs run in the order they were given. */
 typedef void (*fr_done)(void *user, fr_status status, const char *message);
-FR_EXPORT fr_status fr_session_submit(fr_session *session, const fr_images *images, float *out, fr_done done, void *user) FR_MUST_CHECK;
-FR_EXPORT fr_status fr_session_wait(fr_session *session) FR_MUST_CHECK; /* for all that was submitted; the first failure */
+FR_EXPORT fr_status fr_session_submit(fr_session *session, const fr_images *images, float *out, fr_done done,
+                                      void *user) FR_MUST_CHECK;
+FR_EXPORT fr_status fr_session_wait(fr_session *session)
+    FR_MUST_CHECK; /* for all that was submitted; the first failure */
 
 /* Computes on inputs that already lie on the device, as the last run left them, and leaves the answers there: what a
  * benchmark without transfers and ingest times. */
@@ -196,32 +208,34 @@ typedef struct fr_session_info {
     char device[24], device_name[128], driver[128];
     fr_precision precision;
     int32_t fold, batch, lanes, lane_threads;
-    char schedule[160];         /* "chain: steps 1-8 by 8, 9 by 64" */
+    char schedule[160]; /* "chain: steps 1-8 by 8, 9 by 64" */
     bool tuned, from_cache;
-    uint64_t open_ns, tune_ns;  /* whole opening; of it measuring */
-    uint64_t planned_bytes;     /* activations and scratch, all lanes */
+    uint64_t open_ns, tune_ns; /* whole opening; of it measuring */
+    uint64_t planned_bytes;    /* activations and scratch, all lanes */
     uint64_t weight_bytes;
-    uint64_t peak_bytes;        /* what the device counted, all kinds */
+    uint64_t peak_bytes; /* what the device counted, all kinds */
 } fr_session_info;
 
 FR_EXPORT fr_status fr_session_describe(const fr_session *session, fr_session_info *out_info) FR_MUST_CHECK;
 
 typedef struct fr_layer_time {
-    char name[64];      /* the layer's, with what was fused into it: "conv2+relu+maxpool" */
-    char candidate[48]; /* kernel */
-    int32_t group;      /* inputs a launch */
+    char name[64];       /* the layer's, with what was fused into it: "conv2+relu+maxpool" */
+    char candidate[48];  /* kernel */
+    int32_t group;       /* inputs a launch */
     double ns_per_image; /* on one lane, launched alone again and again */
     double gflops;       /* direct operations over that time; 0 for layers without */
     int64_t ops_per_input;
 } fr_layer_time;
 
 /* Times each step by itself for about ms in all. *out_layers by fr_layers_free. */
-FR_EXPORT fr_status fr_session_time_layers(fr_session *session, int32_t ms, fr_layer_time **out_layers, size_t *out_count) FR_MUST_CHECK;
+FR_EXPORT fr_status fr_session_time_layers(fr_session *session, int32_t ms, fr_layer_time **out_layers,
+                                           size_t *out_count) FR_MUST_CHECK;
 FR_EXPORT void fr_layers_free(fr_layer_time *layers);
 
 /* The device's arithmetic peak at a precision, operations a second, measured with the backend's best large step; 0 and
  * FR_UNSUPPORTED when it has none. Takes about ms. */
-FR_EXPORT fr_status fr_measure_peak(fr_context *context, const char *device, fr_precision precision, int32_t threads, int32_t ms, double *out_ops_per_s) FR_MUST_CHECK;
+FR_EXPORT fr_status fr_measure_peak(fr_context *context, const char *device, fr_precision precision, int32_t threads,
+                                    int32_t ms, double *out_ops_per_s) FR_MUST_CHECK;
 
 /* ---- reading images --------------------------------------------------------------------------------------- */
 
@@ -240,11 +254,13 @@ typedef struct fr_source_options {
 FR_EXPORT fr_status fr_source_open(const fr_source_options *options, fr_source **out_source) FR_MUST_CHECK;
 FR_EXPORT void fr_source_close(fr_source *source);
 FR_EXPORT int64_t fr_source_total(const fr_source *source); /* images; -1 when a stream cannot tell */
-FR_EXPORT int64_t fr_source_skipped(const fr_source *source); /* files in the folders that are no images, by their names */
+FR_EXPORT int64_t
+fr_source_skipped(const fr_source *source); /* files in the folders that are no images, by their names */
 /* Next image into out[height*width*channels]; its name (a file, or file#index) into name, also when it cannot be read: the
  * call after a failure goes on with the file behind it. *out_got false at the end. FR_CANCELLED: a signal came while reading
  * standard input. Files of a folder come in natural order (a2 before a10). */
-FR_EXPORT fr_status fr_source_next(fr_source *source, uint8_t *out, char *name, size_t name_bytes, bool *out_got) FR_MUST_CHECK;
+FR_EXPORT fr_status fr_source_next(fr_source *source, uint8_t *out, char *name, size_t name_bytes,
+                                   bool *out_got) FR_MUST_CHECK;
 
 #ifdef __cplusplus
 }

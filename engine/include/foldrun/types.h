@@ -10,9 +10,9 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define FR_MUST_CHECK __attribute__((warn_unused_result))
+#define FR_MUST_CHECK        __attribute__((warn_unused_result))
 #define FR_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define FR_EXPORT __attribute__((visibility("default")))
+#define FR_EXPORT            __attribute__((visibility("default")))
 #else
 #define FR_MUST_CHECK
 #define FR_PRINTF(fmt, args)
@@ -29,7 +29,7 @@ typedef enum fr_status {
     FR_IO = 5,
     FR_DEVICE_LOST = 6, /* the session is over; it can be opened again */
     FR_CANCELLED = 7,
-    FR_INTERNAL = 8     /* our mistake */
+    FR_INTERNAL = 8 /* our mistake */
 } fr_status;
 
 typedef enum fr_dtype {
@@ -70,26 +70,31 @@ enum {
 
 typedef struct fr_device_facts {
     uint32_t struct_bytes;
-    uint32_t kind;  /* fr_device_kind */
-    uint32_t flags; /* FR_DEVICE_* */
-    uint32_t units; /* cores, compute units, SMs */
-    uint32_t lanes; /* independent in-order queues that together fill the device (CPU: cores; GPU: 1) */
+    uint32_t kind;       /* fr_device_kind */
+    uint32_t flags;      /* FR_DEVICE_* */
+    uint32_t units;      /* cores, compute units, SMs */
+    uint32_t lanes;      /* independent in-order queues that together fill the device (CPU: cores; GPU: 1) */
     uint32_t precisions; /* bit (1u << fr_precision) */
     uint64_t memory_bytes;
     uint64_t cache_bytes[3]; /* L1 a unit, L2 a unit (0 = none), last level of the device */
     char name[128];
     char vendor[64];
-    char driver[128]; /* name and version; part of every cache key */
-    char uuid[48];    /* hex; PCI address where no uuid exists; empty when unknown */
+    char driver[128];   /* name and version; part of every cache key */
+    char uuid[48];      /* hex; PCI address where no uuid exists; empty when unknown */
     char features[256]; /* what is used of the hardware, in words: "avx512f avx512_vnni avx512_bf16" */
 } fr_device_facts;
 
 static inline size_t fr_dtype_bytes(fr_dtype dtype) {
     switch (dtype) {
-    case FR_F64: case FR_S64: return 8;
-    case FR_F32: case FR_S32: return 4;
-    case FR_F16: case FR_BF16: return 2;
-    case FR_U8: case FR_S8: case FR_BOOL: return 1;
+    case FR_F64:
+    case FR_S64: return 8;
+    case FR_F32:
+    case FR_S32: return 4;
+    case FR_F16:
+    case FR_BF16: return 2;
+    case FR_U8:
+    case FR_S8:
+    case FR_BOOL: return 1;
     default: return 0;
     }
 }
