@@ -52,8 +52,9 @@ void *host_buffer_map(fr_buffer *buffer) {
 
 fr_status host_buffer_point(fr_buffer *buffer, void *memory, uint64_t bytes) {
     if (buffer->owned)
-        return host_fail(buffer->device->host, FR_INVALID, "buffer: it has %llu bytes of its own; a window is made with 0 bytes",
-            (unsigned long long)buffer->owned_bytes);
+        return host_fail(buffer->device->host, FR_INVALID,
+                         "buffer: it has %llu bytes of its own; a window is made with 0 bytes",
+                         (unsigned long long)buffer->owned_bytes);
     buffer->at = memory;
     buffer->bytes = memory ? bytes : 0;
     return FR_OK;
@@ -62,11 +63,12 @@ fr_status host_buffer_point(fr_buffer *buffer, void *memory, uint64_t bytes) {
 static fr_status check_range(const fr_buffer *buffer, uint64_t offset, uint64_t bytes, const char *what) {
     if (offset <= buffer->bytes && bytes <= buffer->bytes - offset)
         return FR_OK;
-    return host_fail(buffer->device->host, FR_INVALID, "%s: %llu bytes at %llu lie past the buffer's end (%llu bytes)", what,
-        (unsigned long long)bytes, (unsigned long long)offset, (unsigned long long)buffer->bytes);
+    return host_fail(buffer->device->host, FR_INVALID, "%s: %llu bytes at %llu lie past the buffer's end (%llu bytes)",
+                     what, (unsigned long long)bytes, (unsigned long long)offset, (unsigned long long)buffer->bytes);
 }
 
-fr_status host_binding_at(const fr_host *host, const fr_binding *binding, uint64_t bytes, const char *what, void **out_at) {
+fr_status host_binding_at(const fr_host *host, const fr_binding *binding, uint64_t bytes, const char *what,
+                          void **out_at) {
     *out_at = NULL;
     if (!binding->buffer)
         return bytes == 0 ? FR_OK : host_fail(host, FR_INVALID, "%s: no buffer is bound", what);

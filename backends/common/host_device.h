@@ -19,18 +19,18 @@
 #define host_fail(host, code, ...) ((host)->fail((code), __FILE__, __LINE__, __VA_ARGS__))
 
 /* As FR_TRY and FR_GO of the engine's base/status.h, for modules that link nothing of it. */
-#define HOST_TRY(call)                             \
-    do {                                           \
-        fr_status host_try_status_ = (call);       \
-        if (host_try_status_ != FR_OK)             \
-            return host_try_status_;               \
+#define HOST_TRY(call)                       \
+    do {                                     \
+        fr_status host_try_status_ = (call); \
+        if (host_try_status_ != FR_OK)       \
+            return host_try_status_;         \
     } while (0)
 
-#define HOST_GO(label, call)                       \
-    do {                                           \
-        status = (call);                           \
-        if (status != FR_OK)                       \
-            goto label;                            \
+#define HOST_GO(label, call) \
+    do {                     \
+        status = (call);     \
+        if (status != FR_OK) \
+            goto label;      \
     } while (0)
 
 typedef struct host_device { /* first member of a backend's struct fr_device */
@@ -49,7 +49,8 @@ void host_account_drop(host_device *device, fr_buffer_kind kind, uint64_t bytes)
 
 /* The first byte of a binding, `bytes` long. FR_INVALID when nothing is bound or the end lies past the buffer's, in
  * words: `what` is "source", "destination" or "scratch". Cheap enough for launch. bytes = 0 with no buffer is NULL. */
-fr_status host_binding_at(const fr_host *host, const fr_binding *binding, uint64_t bytes, const char *what, void **out_at) FR_MUST_CHECK;
+fr_status host_binding_at(const fr_host *host, const fr_binding *binding, uint64_t bytes, const char *what,
+                          void **out_at) FR_MUST_CHECK;
 
 /* ---- entries of the table ------------------------------------------------------------------------------- */
 

@@ -9,7 +9,14 @@ static uint64_t plain_elements(const fr_tensor *t) { /* of one input, without a 
 
 static bool is_dtype(uint16_t dtype) {
     switch (dtype) {
-    case FR_F32: case FR_F16: case FR_BF16: case FR_U8: case FR_S8: case FR_S32: case FR_S64: case FR_F64: return true;
+    case FR_F32:
+    case FR_F16:
+    case FR_BF16:
+    case FR_U8:
+    case FR_S8:
+    case FR_S32:
+    case FR_S64:
+    case FR_F64: return true;
     default: return false;
     }
 }
@@ -47,7 +54,8 @@ static fr_reason check_pool(const fr_step *step, int32_t c, int32_t h, int32_t w
         return FR_WHY_PADDING;
     if (!is_window(win) || step->dst.c != c)
         return FR_WHY_SHAPE;
-    int64_t last_y = (int64_t)(step->dst.h - 1) * win->sh - win->pad_top, last_x = (int64_t)(step->dst.w - 1) * win->sw - win->pad_left;
+    int64_t last_y = (int64_t)(step->dst.h - 1) * win->sh - win->pad_top,
+            last_x = (int64_t)(step->dst.w - 1) * win->sw - win->pad_left;
     return last_y < (int64_t)h + win->pad_bottom && last_x < (int64_t)w + win->pad_right ? FR_WHY_NOT : FR_WHY_SHAPE;
 }
 
@@ -119,7 +127,8 @@ static fr_reason check_pad(const fr_step *step) {
 
 static fr_reason check_ingest(const fr_step *step) {
     const fr_tensor *src = &step->src[0], *dst = &step->dst;
-    bool fits = step->images >= 1 && step->image_c >= 1 && (int64_t)step->images * step->image_c == dst->c && src->h == dst->h && src->w == dst->w;
+    bool fits = step->images >= 1 && step->image_c >= 1 && (int64_t)step->images * step->image_c == dst->c &&
+                src->h == dst->h && src->w == dst->w;
     return fits ? check_sources(step, 1) : FR_WHY_SHAPE;
 }
 
@@ -148,7 +157,8 @@ static fr_reason check_chain(const fr_step *step) {
             return why;
     }
     const fr_tensor *last = &step->sub[step->n_sub - 1].dst;
-    return same_dims(last, step->dst.c, step->dst.h, step->dst.w) && last->dtype == step->dst.dtype ? FR_WHY_NOT : FR_WHY_SHAPE;
+    return same_dims(last, step->dst.c, step->dst.h, step->dst.w) && last->dtype == step->dst.dtype ? FR_WHY_NOT
+                                                                                                    : FR_WHY_SHAPE;
 }
 
 static fr_reason check_kind(const fr_step *step) {
@@ -158,14 +168,19 @@ static fr_reason check_kind(const fr_step *step) {
     case FR_STEP_CONV: return check_conv(step);
     case FR_STEP_FC: return check_fc(step);
     case FR_STEP_POOL:
-        return step->pool == FR_POOL_NONE || step->n_src != 1 ? FR_WHY_SHAPE : check_pool(step, step->src[0].c, step->src[0].h, step->src[0].w);
+        return step->pool == FR_POOL_NONE || step->n_src != 1
+                   ? FR_WHY_SHAPE
+                   : check_pool(step, step->src[0].c, step->src[0].h, step->src[0].w);
     case FR_STEP_BINARY: return check_binary(step);
-    case FR_STEP_UNARY: case FR_STEP_SOFTMAX: return check_same(step);
+    case FR_STEP_UNARY:
+    case FR_STEP_SOFTMAX: return check_same(step);
     case FR_STEP_LRN: return check_lrn(step);
     case FR_STEP_CONCAT: return check_concat(step);
-    case FR_STEP_REORDER: return plain_elements(&step->src[0]) == plain_elements(&step->dst) ? check_sources(step, 1) : FR_WHY_SHAPE;
+    case FR_STEP_REORDER:
+        return plain_elements(&step->src[0]) == plain_elements(&step->dst) ? check_sources(step, 1) : FR_WHY_SHAPE;
     case FR_STEP_PAD: return check_pad(step);
-    case FR_STEP_ARGMAX: return same_dims(&step->dst, 1, step->src[0].h, step->src[0].w) ? check_sources(step, 1) : FR_WHY_SHAPE;
+    case FR_STEP_ARGMAX:
+        return same_dims(&step->dst, 1, step->src[0].h, step->src[0].w) ? check_sources(step, 1) : FR_WHY_SHAPE;
     case FR_STEP_CHAIN: return check_chain(step);
     default: return FR_WHY_KIND;
     }

@@ -20,22 +20,30 @@ typedef struct channels_job {
     int64_t workers, pieces; /* pieces of an image */
 } channels_job;
 
-static uint64_t rows_of(const fr_step *step) { return (uint64_t)step->src[0].c + (uint64_t)step->dst.c; }
+static uint64_t rows_of(const fr_step *step) {
+    return (uint64_t)step->src[0].c + (uint64_t)step->dst.c;
+}
 
 static void run_piece(const channels_job *j, int32_t n, uint64_t first, float *in, float *out) {
     const fr_tensor *src = &j->step->src[0], *dst = &j->step->dst;
     uint64_t count = cpu_places(src) - first < PLACES ? cpu_places(src) - first : PLACES;
     cpu_end from = cpu_end_of(src), to = cpu_end_of(dst), row = {FR_F32, 0.0f, 1};
     for (int32_t c = 0; c < src->c; c++)
-        j->kernels->move(&from, cpu_channel_at(src, j->args->src[0], n, c) + first * from.step * fr_dtype_bytes((fr_dtype)src->dtype), &row, in + (uint64_t)c * PLACES, count);
+        j->kernels->move(&from,
+                         cpu_channel_at(src, j->args->src[0], n, c) +
+                             first * from.step * fr_dtype_bytes((fr_dtype)src->dtype),
+                         &row, in + (uint64_t)c * PLACES, count);
     j->fn(j->step, j->kernels, in, out, count);
     for (int32_t c = 0; c < dst->c; c++)
-        j->kernels->move(&row, out + (uint64_t)c * PLACES, &to, cpu_channel_at(dst, j->args->dst, n, c) + first * to.step * fr_dtype_bytes((fr_dtype)dst->dtype), count);
+        j->kernels->move(
+            &row, out + (uint64_t)c * PLACES, &to,
+            cpu_channel_at(dst, j->args->dst, n, c) + first * to.step * fr_dtype_bytes((fr_dtype)dst->dtype), count);
 }
 
 static void run_worker(void *ctx, int64_t worker) {
     const channels_job *j = ctx;
-    float *in = (float *)(void *)j->args->scratch + (uint64_t)worker * rows_of(j->step) * PLACES, *out = in + (uint64_t)j->step->src[0].c * PLACES;
+    float *in = (float *)(void *)j->args->scratch + (uint64_t)worker * rows_of(j->step) * PLACES,
+          *out = in + (uint64_t)j->step->src[0].c * PLACES;
     int64_t total = j->pieces * j->step->n;
     for (int64_t i = total * worker / j->workers, end = total * (worker + 1) / j->workers; i < end; i++)
         run_piece(j, (int32_t)(i / j->pieces), (uint64_t)(i % j->pieces) * PLACES, in, out);
@@ -63,7 +71,8 @@ static void lrn_rows(const fr_step *step, const cpu_kernels *kernels, const floa
     }
 }
 
-static void softmax_rows(const fr_step *step, const cpu_kernels *kernels, const float *in, float *out, uint64_t places) {
+static void softmax_rows(const fr_step *step, const cpu_kernels *kernels, const float *in, float *out,
+                         uint64_t places) {
     kernels->softmax(in, out, (uint64_t)step->src[0].c, PLACES, places);
 }
 
@@ -82,7 +91,9 @@ static void argmax_rows(const fr_step *step, const cpu_kernels *kernels, const f
 
 /* ---- candidates, compile ----------------------------------------------------------------------------------------------------- */
 
-static int64_t pieces_of(const fr_tensor *src) { return (int64_t)((cpu_places(src) + PLACES - 1) / PLACES); }
+static int64_t pieces_of(const fr_tensor *src) {
+    return (int64_t)((cpu_places(src) + PLACES - 1) / PLACES);
+}
 
 static fr_status channels_run(fr_program *program, fr_queue *queue, const cpu_args *args) {
     const fr_step *step = &program->step;
@@ -103,7 +114,8 @@ static fr_status channels_candidates(fr_device *device, const fr_step *step, cpu
     return FR_OK;
 }
 
-static fr_status channels_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights, fr_program **out_program) {
+static fr_status channels_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate,
+                                  const fr_weights *weights, fr_program **out_program) {
     (void)weights;
     HOST_TRY(cpu_program_new(device, step, candidate, sizeof(fr_program), out_program));
     (*out_program)->run = channels_run;

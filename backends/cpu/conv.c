@@ -23,7 +23,8 @@ typedef struct cpu_conv {
 /* ---- weights ---------------------------------------------------------------------------------------------------- */
 
 /* int8: real = scale[o] * sum + bias, and out = real / unit. 2.x multiplies the scale after the bias was added. */
-static void fill_scales(const fr_step *step, const cpu_conv_plan *plan, const fr_weights *weights, float *scales, float *bias) {
+static void fill_scales(const fr_step *step, const cpu_conv_plan *plan, const fr_weights *weights, float *scales,
+                        float *bias) {
     float unit = plan->scales_unit ? plan->unit : 1.0f;
     for (int32_t o = 0; o < step->dst.c; o++) {
         float real = step->src[0].scale * weights->weight_scale[o];
@@ -33,7 +34,8 @@ static void fill_scales(const fr_step *step, const cpu_conv_plan *plan, const fr
     }
 }
 
-static fr_status describe_weights(const fr_host *host, const fr_step *step, const cpu_conv_plan *plan, dnnl_data_type_t type, cpu_md *out_md) {
+static fr_status describe_weights(const fr_host *host, const fr_step *step, const cpu_conv_plan *plan,
+                                  dnnl_data_type_t type, cpu_md *out_md) {
     dnnl_dim_t o = step->dst.c, g = step->groups, c = plan->in.c;
     if (step->kind == FR_STEP_FC)
         return cpu_md_make(host, 2, (dnnl_dim_t[]){o, c}, type, dnnl_ab, out_md);
@@ -42,13 +44,15 @@ static fr_status describe_weights(const fr_host *host, const fr_step *step, cons
     return cpu_md_make(host, 5, (dnnl_dim_t[]){g, o / g, c / g, step->win.kh, step->win.kw}, type, dnnl_goihw, out_md);
 }
 
-static fr_status fix_weights(const fr_step *step, const cpu_conv_plan *plan, cpu_prim *prim, const fr_weights *weights) {
+static fr_status fix_weights(const fr_step *step, const cpu_conv_plan *plan, cpu_prim *prim,
+                             const fr_weights *weights) {
     const fr_host *host = prim->device->base.host;
     bool int8 = step->compute == FR_PRECISION_INT8;
     cpu_md from;
     HOST_TRY(describe_weights(host, step, plan, int8 ? dnnl_s8 : dnnl_f32, &from));
     const void *values = int8 ? (const void *)weights->weight_s8 : weights->weight;
-    fr_status status = cpu_prim_fix(prim, DNNL_ARG_WEIGHTS, cpu_md_of(&from), values, cpu_pd_md(prim->pd, dnnl_query_weights_md));
+    fr_status status =
+        cpu_prim_fix(prim, DNNL_ARG_WEIGHTS, cpu_md_of(&from), values, cpu_pd_md(prim->pd, dnnl_query_weights_md));
     cpu_md_drop(&from);
     return status;
 }
@@ -66,7 +70,8 @@ static fr_status fix_row(cpu_prim *prim, int arg, const float *values, int32_t c
 /* ---- compiling ----------------------------------------------------------------------------------------------------- */
 
 /* *out_prim stays NULL when oneDNN lacks the choice at this number of threads. */
-static fr_status prim_make(fr_device *device, const fr_step *step, const cpu_conv_plan *plan, const fr_weights *weights, cpu_prim **out_prim) {
+static fr_status prim_make(fr_device *device, const fr_step *step, const cpu_conv_plan *plan, const fr_weights *weights,
+                           cpu_prim **out_prim) {
     const fr_host *host = device->base.host;
     bool int8 = step->compute == FR_PRECISION_INT8;
     float *scales = NULL, *bias = NULL;
@@ -126,7 +131,9 @@ static fr_status make_wino(cpu_conv *conv, const cpu_conv_choice *choice, const 
             why = cpu_conv_wino_plan(device, step, &conv->plan[which], threads, &conv->wino[which]);
         conv->has[which] = why == FR_WHY_NOT;
     }
-    return conv->has[ONE_THREAD] ? cpu_wino_weights_make(device, &conv->wino[ONE_THREAD], weights, step->has_bias, &conv->wino_weights) : FR_OK;
+    return conv->has[ONE_THREAD]
+               ? cpu_wino_weights_make(device, &conv->wino[ONE_THREAD], weights, step->has_bias, &conv->wino_weights)
+               : FR_OK;
 }
 
 static fr_status make_prims(cpu_conv *conv, const cpu_conv_choice *choice, const fr_weights *weights) {
@@ -153,10 +160,12 @@ fr_status cpu_conv_check_weights(const fr_host *host, const fr_step *step, const
     bool int8 = step->compute == FR_PRECISION_INT8;
     bool lacks = weights == NULL || (step->has_bias && weights->bias == NULL) ||
                  (int8 ? weights->weight_s8 == NULL || weights->weight_scale == NULL : weights->weight == NULL);
-    return lacks ? host_fail(host, FR_INVALID, "cpu: a conv or fc step comes without its weights, scales or bias") : FR_OK;
+    return lacks ? host_fail(host, FR_INVALID, "cpu: a conv or fc step comes without its weights, scales or bias")
+                 : FR_OK;
 }
 
-fr_status cpu_conv_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights, fr_program **out_program) {
+fr_status cpu_conv_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate,
+                           const fr_weights *weights, fr_program **out_program) {
     const fr_host *host = device->base.host;
     cpu_conv_choice choice = cpu_conv_choice_of(candidate->id);
     cpu_conv *conv = NULL;
@@ -194,18 +203,21 @@ typedef struct convert_job {
 static void convert_image(void *ctx, int64_t job) {
     const convert_job *c = ctx;
     uint64_t first = (uint64_t)job * c->elements;
-    c->kernels->convert(c->from->dtype, c->from->scale, c->src + first * fr_dtype_bytes((fr_dtype)c->from->dtype), c->to->dtype, c->to->scale,
-        c->dst + first * fr_dtype_bytes((fr_dtype)c->to->dtype), c->elements);
+    c->kernels->convert(c->from->dtype, c->from->scale, c->src + first * fr_dtype_bytes((fr_dtype)c->from->dtype),
+                        c->to->dtype, c->to->scale, c->dst + first * fr_dtype_bytes((fr_dtype)c->to->dtype),
+                        c->elements);
 }
 
 /* Same layout and dims on both sides. */
-static void convert(fr_queue *queue, const fr_tensor *from, const void *src, const fr_tensor *to, void *dst, int32_t images) {
+static void convert(fr_queue *queue, const fr_tensor *from, const void *src, const fr_tensor *to, void *dst,
+                    int32_t images) {
     convert_job job = {queue->device->kernels, from, to, src, dst, fr_tensor_elements(from)};
     cpu_parallel(queue, images, convert_image, &job);
 }
 
 /* The residual goes where the sums will be added to it. */
-static void preload(fr_queue *queue, const fr_tensor *residual, const void *from, const fr_tensor *out, void *to, int32_t images) {
+static void preload(fr_queue *queue, const fr_tensor *residual, const void *from, const fr_tensor *out, void *to,
+                    int32_t images) {
     if (from == to)
         return;
     if (fr_dtype_bytes((fr_dtype)residual->dtype) == fr_dtype_bytes((fr_dtype)out->dtype))
@@ -220,7 +232,8 @@ static fr_status conv_run(fr_program *program, fr_queue *queue, const cpu_args *
     int which = (queue->threads > 1 || !conv->has[ONE_THREAD]) && conv->has[MANY_THREADS] ? MANY_THREADS : ONE_THREAD;
     const cpu_conv_plan *plan = &conv->plan[which];
     char *in = args->scratch, *out = args->scratch + plan->in_bytes, *own = out + plan->out_bytes;
-    uint64_t src_step = fr_tensor_bytes(&step->src[0], plan->inner), dst_step = fr_tensor_bytes(&step->dst, plan->inner);
+    uint64_t src_step = fr_tensor_bytes(&step->src[0], plan->inner),
+             dst_step = fr_tensor_bytes(&step->dst, plan->inner);
     uint64_t residual_step = step->residual ? fr_tensor_bytes(&step->src[1], plan->inner) : 0;
     const char *src = args->src[0], *residual = args->src[1];
     char *dst = args->dst;

@@ -9,13 +9,25 @@
 
 /* What an implementation is called in a candidate's name; the order is that of the words. */
 typedef enum cpu_conv_way {
-    CPU_WAY_DIRECT = 0, CPU_WAY_WINOGRAD = 1, CPU_WAY_BRGEMM = 2, CPU_WAY_1X1 = 3, CPU_WAY_DEPTHWISE = 4, CPU_WAY_GEMM = 5, CPU_WAY_REF = 6, CPU_WAY_WINO4 = 7, CPU_WAY_WINO5 = 8, CPU_WAY_WINO_ROWS = 9, /* our own, wino.h and wino_rows.h */
-    CPU_WAY_NONE = 10 /* never used: a conv that oneDNN runs as an inner product asks for more scratch than its description said */
+    CPU_WAY_DIRECT = 0,
+    CPU_WAY_WINOGRAD = 1,
+    CPU_WAY_BRGEMM = 2,
+    CPU_WAY_1X1 = 3,
+    CPU_WAY_DEPTHWISE = 4,
+    CPU_WAY_GEMM = 5,
+    CPU_WAY_REF = 6,
+    CPU_WAY_WINO4 = 7,
+    CPU_WAY_WINO5 = 8,
+    CPU_WAY_WINO_ROWS = 9, /* our own, wino.h and wino_rows.h */
+    CPU_WAY_NONE =
+        10 /* never used: a conv that oneDNN runs as an inner product asks for more scratch than its description said */
 } cpu_conv_way;
 
 enum { CPU_CONV_WAYS = 10 };
 
-static inline bool cpu_way_is_ours(cpu_conv_way way) { return way >= CPU_WAY_WINO4 && way <= CPU_WAY_WINO_ROWS; }
+static inline bool cpu_way_is_ours(cpu_conv_way way) {
+    return way >= CPU_WAY_WINO4 && way <= CPU_WAY_WINO_ROWS;
+}
 
 /*
  * A conv by sub-batches of `inner` images:
@@ -26,22 +38,27 @@ static inline bool cpu_way_is_ours(cpu_conv_way way) { return way >= CPU_WAY_WIN
  */
 typedef struct cpu_conv_plan {
     cpu_conv_way way;
-    fr_tensor in, out;      /* as the primitive sees them */
+    fr_tensor in, out; /* as the primitive sees them */
     bool stage_in, stage_out;
-    float unit;             /* out's numbers are stored as multiples of this; 1 for floats */
-    bool scales_unit;       /* 1/unit is multiplied into the scales; else an eltwise does it */
-    int32_t inner;          /* divides n */
+    float unit;                              /* out's numbers are stored as multiples of this; 1 for floats */
+    bool scales_unit;                        /* 1/unit is multiplied into the scales; else an eltwise does it */
+    int32_t inner;                           /* divides n */
     uint64_t in_bytes, out_bytes, own_bytes; /* of scratch, rounded up to 64; own: of whoever computes */
 } cpu_conv_plan;
 
 /* What differs between candidates of a step: layouts, and who computes. */
-typedef struct cpu_conv_choice { uint16_t src, dst; cpu_conv_way way; } cpu_conv_choice;
+typedef struct cpu_conv_choice {
+    uint16_t src, dst;
+    cpu_conv_way way;
+} cpu_conv_choice;
 
 /* Fills everything but what oneDNN needs of scratch; FR_WHY_NOT or why it cannot be. */
-fr_reason cpu_conv_plan_make(const fr_device *device, const fr_step *step, const cpu_conv_choice *choice, uint32_t threads, cpu_conv_plan *out_plan);
+fr_reason cpu_conv_plan_make(const fr_device *device, const fr_step *step, const cpu_conv_choice *choice,
+                             uint32_t threads, cpu_conv_plan *out_plan);
 
 /* The walk through oneDNN's implementations of the plan's conv. scales: [c_out], for int8. */
-fr_status cpu_conv_walk(fr_device *device, const fr_step *step, const cpu_conv_plan *plan, const float *scales, cpu_walk *out_walk) FR_MUST_CHECK;
+fr_status cpu_conv_walk(fr_device *device, const fr_step *step, const cpu_conv_plan *plan, const float *scales,
+                        cpu_walk *out_walk) FR_MUST_CHECK;
 cpu_conv_way cpu_conv_way_of(const char *implementation);
 /* Goes on to the plan's way; false when there is none. */
 bool cpu_conv_walk_to(cpu_walk *walk, cpu_conv_way way);
@@ -54,37 +71,48 @@ uint64_t cpu_conv_scratch(const cpu_conv_plan *plan);
 
 typedef struct cpu_conv_wino {
     cpu_conv_way way;
-    int32_t images;     /* of a sub-batch */
-    uint32_t shares;    /* threads that its scratch is for */
+    int32_t images;  /* of a sub-batch */
+    uint32_t shares; /* threads that its scratch is for */
     uint64_t share_bytes;
     uint64_t src_step, dst_step; /* bytes of an image */
-    cpu_wino tiles;     /* WINO4, WINO5 */
+    cpu_wino tiles;              /* WINO4, WINO5 */
     const cpu_wino_kernels *kernels;
     cpu_wino_rows rows; /* WINO_ROWS */
 } cpu_conv_wino;
 
 /* Why it cannot run the plan; else FR_WHY_NOT and how it will. */
-fr_reason cpu_conv_wino_plan(const fr_device *device, const fr_step *step, const cpu_conv_plan *plan, uint32_t threads, cpu_conv_wino *out_wino);
-static inline uint64_t cpu_conv_wino_scratch(const cpu_conv_wino *wino) { return wino->share_bytes * wino->shares; }
+fr_reason cpu_conv_wino_plan(const fr_device *device, const fr_step *step, const cpu_conv_plan *plan, uint32_t threads,
+                             cpu_conv_wino *out_wino);
+static inline uint64_t cpu_conv_wino_scratch(const cpu_conv_wino *wino) {
+    return wino->share_bytes * wino->shares;
+}
 
-typedef struct cpu_wino_weights { cpu_block u, bias; } cpu_wino_weights;
-fr_status cpu_wino_weights_make(fr_device *device, const cpu_conv_wino *wino, const fr_weights *weights, bool has_bias, cpu_wino_weights *out_weights) FR_MUST_CHECK;
+typedef struct cpu_wino_weights {
+    cpu_block u, bias;
+} cpu_wino_weights;
+fr_status cpu_wino_weights_make(fr_device *device, const cpu_conv_wino *wino, const fr_weights *weights, bool has_bias,
+                                cpu_wino_weights *out_weights) FR_MUST_CHECK;
 void cpu_wino_weights_drop(fr_device *device, cpu_wino_weights *weights);
-void cpu_conv_wino_run(const fr_queue *queue, const cpu_conv_wino *wino, const cpu_wino_weights *weights, const void *src, const void *residual, void *dst, void *scratch);
+void cpu_conv_wino_run(const fr_queue *queue, const cpu_conv_wino *wino, const cpu_wino_weights *weights,
+                       const void *src, const void *residual, void *dst, void *scratch);
 
 /* ---- for convs and fully connected layers alike ---------------------------------------------------------------------- */
 
 typedef enum cpu_conv_search { CPU_SEARCH_USUAL, CPU_SEARCH_WINOGRAD, CPU_SEARCH_LAST_RESORT } cpu_conv_search;
 
 /* Offers every implementation that oneDNN has for these layouts, once a way; its reference only as the last resort. */
-fr_status cpu_conv_offer(fr_device *device, const fr_step *step, uint16_t src, uint16_t dst, cpu_conv_search search, const float *scales, cpu_offers *offers) FR_MUST_CHECK;
+fr_status cpu_conv_offer(fr_device *device, const fr_step *step, uint16_t src, uint16_t dst, cpu_conv_search search,
+                         const float *scales, cpu_offers *offers) FR_MUST_CHECK;
 
-typedef fr_status (*cpu_conv_search_fn)(fr_device *device, const fr_step *step, const float *scales, cpu_offers *offers);
+typedef fr_status (*cpu_conv_search_fn)(fr_device *device, const fr_step *step, const float *scales,
+                                        cpu_offers *offers);
 /* Calls fn as compile will ask oneDNN: for one thread, with scales where there must be some. */
-fr_status cpu_conv_search_all(fr_device *device, const fr_step *step, cpu_offers *offers, cpu_conv_search_fn fn) FR_MUST_CHECK;
+fr_status cpu_conv_search_all(fr_device *device, const fr_step *step, cpu_offers *offers,
+                              cpu_conv_search_fn fn) FR_MUST_CHECK;
 
 fr_status cpu_conv_candidates(fr_device *device, const fr_step *step, cpu_offers *offers) FR_MUST_CHECK;
-fr_status cpu_conv_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights, fr_program **out_program) FR_MUST_CHECK;
+fr_status cpu_conv_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate,
+                           const fr_weights *weights, fr_program **out_program) FR_MUST_CHECK;
 fr_status cpu_conv_check_weights(const fr_host *host, const fr_step *step, const fr_weights *weights) FR_MUST_CHECK;
 
 /* The matrix product that an FC over sources of this layout is: one long row of channels as they are stored. */

@@ -4,17 +4,21 @@
 
 #include "conv.h"
 
-static const char *const way_words[CPU_CONV_WAYS] = {"direct", "wino", "brgemm", "1x1", "dw", "gemm", "ref", "wino4", "wino5", "wino4x1"};
+static const char *const way_words[CPU_CONV_WAYS] = {"direct", "wino", "brgemm", "1x1",   "dw",
+                                                     "gemm",   "ref",  "wino4",  "wino5", "wino4x1"};
 
 /* Explicit layouts on both sides, best guess first; the planner propagates them. */
-static const struct { uint16_t src, dst; } pairs[] = {
+static const struct {
+    uint16_t src, dst;
+} pairs[] = {
     {FR_LAYOUT_NCHW16C, FR_LAYOUT_NCHW16C}, {FR_LAYOUT_NCHW, FR_LAYOUT_NCHW16C}, {FR_LAYOUT_NHWC, FR_LAYOUT_NHWC},
-    {FR_LAYOUT_NCHW8C, FR_LAYOUT_NCHW8C}, {FR_LAYOUT_NCHW, FR_LAYOUT_NCHW8C}, {FR_LAYOUT_NCHW, FR_LAYOUT_NCHW},
-    {FR_LAYOUT_NHWC, FR_LAYOUT_NCHW16C}, {FR_LAYOUT_NCHW, FR_LAYOUT_NHWC},
+    {FR_LAYOUT_NCHW8C, FR_LAYOUT_NCHW8C},   {FR_LAYOUT_NCHW, FR_LAYOUT_NCHW8C},  {FR_LAYOUT_NCHW, FR_LAYOUT_NCHW},
+    {FR_LAYOUT_NHWC, FR_LAYOUT_NCHW16C},    {FR_LAYOUT_NCHW, FR_LAYOUT_NHWC},
 };
 
 static void name_of(const fr_step *step, const cpu_conv_choice *choice, char *out, size_t bytes) {
-    const char *src = cpu_layout_word(choice->src), *dst = cpu_layout_word(choice->dst), *precision = cpu_precision_word(step->compute);
+    const char *src = cpu_layout_word(choice->src), *dst = cpu_layout_word(choice->dst),
+               *precision = cpu_precision_word(step->compute);
     if (step->kind == FR_STEP_FC) /* dst is one place: its layout says nothing */
         snprintf(out, bytes, "cpu.fc.%s.%s.%s", way_words[choice->way], src, precision);
     else if (choice->src == choice->dst)
@@ -24,11 +28,13 @@ static void name_of(const fr_step *step, const cpu_conv_choice *choice, char *ou
 }
 
 static bool fits(const fr_step *step, uint16_t src, uint16_t dst) {
-    return cpu_layout_fits(&step->src[0], src) && cpu_layout_fits(&step->dst, dst) && (!step->residual || cpu_layout_fits(&step->src[1], dst));
+    return cpu_layout_fits(&step->src[0], src) && cpu_layout_fits(&step->dst, dst) &&
+           (!step->residual || cpu_layout_fits(&step->src[1], dst));
 }
 
 /* What oneDNN needs of scratch for the choice on all threads; 0 when it has no such implementation there. */
-static fr_status many_threads_scratch(fr_device *device, const fr_step *step, const cpu_conv_choice *choice, const float *scales, uint64_t *out_bytes) {
+static fr_status many_threads_scratch(fr_device *device, const fr_step *step, const cpu_conv_choice *choice,
+                                      const float *scales, uint64_t *out_bytes) {
     *out_bytes = 0;
     cpu_conv_plan plan;
     cpu_walk walk;
@@ -57,7 +63,8 @@ static void fill_offer(fr_candidate *c, const cpu_conv_choice *choice, uint64_t 
     c->id = cpu_conv_choice_id(choice);
 }
 
-static fr_status offer(fr_device *device, const fr_step *step, const cpu_conv_choice *choice, const cpu_conv_plan *plan, const float *scales, cpu_offers *offers) {
+static fr_status offer(fr_device *device, const fr_step *step, const cpu_conv_choice *choice, const cpu_conv_plan *plan,
+                       const float *scales, cpu_offers *offers) {
     char name[48];
     uint64_t many = 0;
     HOST_TRY(many_threads_scratch(device, step, choice, scales, &many));
@@ -68,10 +75,12 @@ static fr_status offer(fr_device *device, const fr_step *step, const cpu_conv_ch
 
 /* Below AVX, oneDNN's depthwise kernels add the residual as an aligned operand, which NHWC places need not be. */
 static bool onednn_would_crash(const fr_device *device, const fr_step *step, const cpu_conv_choice *choice) {
-    return device->isa.level == CPU_LEVEL_BASE && choice->way == CPU_WAY_DEPTHWISE && step->residual && choice->dst == FR_LAYOUT_NHWC && step->dst.c % 4 != 0;
+    return device->isa.level == CPU_LEVEL_BASE && choice->way == CPU_WAY_DEPTHWISE && step->residual &&
+           choice->dst == FR_LAYOUT_NHWC && step->dst.c % 4 != 0;
 }
 
-fr_status cpu_conv_offer(fr_device *device, const fr_step *step, uint16_t src, uint16_t dst, cpu_conv_search search, const float *scales, cpu_offers *offers) {
+fr_status cpu_conv_offer(fr_device *device, const fr_step *step, uint16_t src, uint16_t dst, cpu_conv_search search,
+                         const float *scales, cpu_offers *offers) {
     bool winograd = search == CPU_SEARCH_WINOGRAD, last_resort = search == CPU_SEARCH_LAST_RESORT;
     cpu_conv_choice choice = {src, dst, winograd ? CPU_WAY_WINOGRAD : CPU_WAY_DIRECT};
     cpu_conv_plan plan;
@@ -85,7 +94,8 @@ fr_status cpu_conv_offer(fr_device *device, const fr_step *step, uint16_t src, u
         fr_status status = FR_OK;
         for (; walk.pd != NULL && status == FR_OK; cpu_walk_next(&walk)) {
             choice.way = cpu_conv_way_of(cpu_pd_name(walk.pd));
-            if (choice.way == CPU_WAY_NONE || onednn_would_crash(device, step, &choice) || seen[choice.way] || (choice.way == CPU_WAY_REF) != last_resort || (choice.way == CPU_WAY_WINOGRAD) != winograd)
+            if (choice.way == CPU_WAY_NONE || onednn_would_crash(device, step, &choice) || seen[choice.way] ||
+                (choice.way == CPU_WAY_REF) != last_resort || (choice.way == CPU_WAY_WINOGRAD) != winograd)
                 continue;
             seen[choice.way] = true;
             plan.own_bytes = cpu_prim_scratch(walk.pd);
@@ -121,8 +131,10 @@ static void offer_ours(const fr_device *device, const fr_step *step, cpu_conv_ch
 /* In the blocks of this processor's vectors. */
 static void offer_all_ours(const fr_device *device, const fr_step *step, cpu_offers *offers) {
     uint16_t blocks = device->isa.level == CPU_LEVEL_AVX2 ? FR_LAYOUT_NCHW8C : FR_LAYOUT_NCHW16C;
-    const cpu_conv_choice choices[] = {
-        {blocks, blocks, CPU_WAY_WINO4}, {blocks, blocks, CPU_WAY_WINO5}, {FR_LAYOUT_NCHW, blocks, CPU_WAY_WINO_ROWS}, {FR_LAYOUT_NCHW, FR_LAYOUT_NHWC, CPU_WAY_WINO_ROWS}};
+    const cpu_conv_choice choices[] = {{blocks, blocks, CPU_WAY_WINO4},
+                                       {blocks, blocks, CPU_WAY_WINO5},
+                                       {FR_LAYOUT_NCHW, blocks, CPU_WAY_WINO_ROWS},
+                                       {FR_LAYOUT_NCHW, FR_LAYOUT_NHWC, CPU_WAY_WINO_ROWS}};
     for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
         if (fits(step, choices[i].src, choices[i].dst))
             offer_ours(device, step, choices[i], offers);
@@ -137,7 +149,8 @@ static fr_status offer_all(fr_device *device, const fr_step *step, const float *
         offer_all_ours(device, step, offers);
     if (step->compute == FR_PRECISION_F32 && fits(step, FR_LAYOUT_NCHW16C, FR_LAYOUT_NCHW16C)) {
         if (step->inexact_ok)
-            HOST_TRY(cpu_conv_offer(device, step, FR_LAYOUT_NCHW16C, FR_LAYOUT_NCHW16C, CPU_SEARCH_WINOGRAD, scales, offers));
+            HOST_TRY(cpu_conv_offer(device, step, FR_LAYOUT_NCHW16C, FR_LAYOUT_NCHW16C, CPU_SEARCH_WINOGRAD, scales,
+                                    offers));
         else
             cpu_refuse(offers, FR_WHY_INEXACT, "cpu.wino.n16c.f32");
     }

@@ -3,17 +3,25 @@
 
 #include "conv.h"
 
-static uint64_t round_up_64(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
+static uint64_t round_up_64(uint64_t bytes) {
+    return (bytes + 63) / 64 * 64;
+}
 
-uint32_t cpu_conv_choice_id(const cpu_conv_choice *choice) { return (uint32_t)choice->src | (uint32_t)choice->dst << 8 | (uint32_t)choice->way << 16; }
+uint32_t cpu_conv_choice_id(const cpu_conv_choice *choice) {
+    return (uint32_t)choice->src | (uint32_t)choice->dst << 8 | (uint32_t)choice->way << 16;
+}
 
 cpu_conv_choice cpu_conv_choice_of(uint32_t id) {
     return (cpu_conv_choice){(uint16_t)(id & 0xff), (uint16_t)(id >> 8 & 0xff), (cpu_conv_way)(id >> 16 & 0xff)};
 }
 
-uint64_t cpu_conv_scratch(const cpu_conv_plan *plan) { return plan->in_bytes + plan->out_bytes + plan->own_bytes; }
+uint64_t cpu_conv_scratch(const cpu_conv_plan *plan) {
+    return plan->in_bytes + plan->out_bytes + plan->own_bytes;
+}
 
-static bool is_byte(uint16_t dtype) { return dtype == FR_U8 || dtype == FR_S8; }
+static bool is_byte(uint16_t dtype) {
+    return dtype == FR_U8 || dtype == FR_S8;
+}
 
 /* ---- dtypes -------------------------------------------------------------------------------------------------- */
 
@@ -33,7 +41,8 @@ static void plan_out(const fr_step *step, cpu_conv_plan *plan) {
     plan->out = step->dst;
     fr_conv_map(step, &plan->out.h, &plan->out.w);
     uint16_t dtype = step->dst.dtype;
-    bool onednn_writes = (dtype == FR_BF16 && step->compute == FR_PRECISION_BF16) || (is_byte(dtype) && step->compute == FR_PRECISION_INT8);
+    bool onednn_writes = (dtype == FR_BF16 && step->compute == FR_PRECISION_BF16) ||
+                         (is_byte(dtype) && step->compute == FR_PRECISION_INT8);
     bool writes = dtype == FR_F32 || plan->way == CPU_WAY_WINO_ROWS || (!cpu_way_is_ours(plan->way) && onednn_writes);
     bool early = step->pool == FR_POOL_NONE || step->pool == FR_POOL_MAX;
     bool reads = !step->residual || step->src[1].dtype == dtype || (is_byte(step->src[1].dtype) && is_byte(dtype));
@@ -54,14 +63,16 @@ static int32_t plan_inner(const fr_device *device, const fr_step *step, const cp
         return step->n;
     uint64_t cache = device->isa.cache_bytes[1] > 0 ? device->isa.cache_bytes[1] : 256 * 1024;
     uint64_t room = cache / 2 * threads;
-    uint64_t image = (plan->stage_in ? fr_tensor_bytes(&plan->in, 1) : 0) + (plan->stage_out ? fr_tensor_bytes(&plan->out, 1) : 0);
+    uint64_t image =
+        (plan->stage_in ? fr_tensor_bytes(&plan->in, 1) : 0) + (plan->stage_out ? fr_tensor_bytes(&plan->out, 1) : 0);
     for (int32_t inner = step->n; inner > 1; inner--)
         if (step->n % inner == 0 && (uint64_t)inner * image <= room)
             return inner;
     return 1;
 }
 
-fr_reason cpu_conv_plan_make(const fr_device *device, const fr_step *step, const cpu_conv_choice *choice, uint32_t threads, cpu_conv_plan *out_plan) {
+fr_reason cpu_conv_plan_make(const fr_device *device, const fr_step *step, const cpu_conv_choice *choice,
+                             uint32_t threads, cpu_conv_plan *out_plan) {
     memset(out_plan, 0, sizeof *out_plan);
     out_plan->way = choice->way;
     fr_step product;
@@ -90,12 +101,14 @@ fr_reason cpu_conv_plan_make(const fr_device *device, const fr_step *step, const
 
 /* ---- the question to oneDNN ---------------------------------------------------------------------------------------- */
 
-static fr_status describe_product(fr_device *device, const fr_step *step, const cpu_conv_plan *plan, cpu_conv_desc *desc) {
+static fr_status describe_product(fr_device *device, const fr_step *step, const cpu_conv_plan *plan,
+                                  cpu_conv_desc *desc) {
     const fr_host *host = device->base.host;
     const fr_tensor *in = &plan->in, *out = &plan->out;
     memset(desc, 0, sizeof *desc);
     desc->inner_product = true;
-    dnnl_dim_t src[2] = {plan->inner, in->c}, dst[2] = {plan->inner, out->c}, matrix[2] = {out->c, in->c}, bias[1] = {out->c};
+    dnnl_dim_t src[2] = {plan->inner, in->c}, dst[2] = {plan->inner, out->c}, matrix[2] = {out->c, in->c},
+               bias[1] = {out->c};
     dnnl_data_type_t weights = step->compute == FR_PRECISION_INT8 ? dnnl_s8 : cpu_dnnl_type(in->dtype);
     HOST_TRY(cpu_md_make(host, 2, src, cpu_dnnl_type(in->dtype), dnnl_ab, &desc->src));
     HOST_TRY(cpu_md_make(host, 2, dst, cpu_dnnl_type(out->dtype), dnnl_ab, &desc->dst));
@@ -119,11 +132,13 @@ static fr_status describe(fr_device *device, const fr_step *step, const cpu_conv
     dnnl_data_type_t weights = step->compute == FR_PRECISION_INT8 ? dnnl_s8 : cpu_dnnl_type(in->dtype);
     HOST_TRY(cpu_md_make(host, 4, src, cpu_dnnl_type(in->dtype), cpu_dnnl_tag(in->layout), &desc->src));
     HOST_TRY(cpu_md_make(host, 4, dst, cpu_dnnl_type(out->dtype), cpu_dnnl_tag(out->layout), &desc->dst));
-    HOST_TRY(cpu_md_make(host, step->groups > 1 ? 5 : 4, step->groups > 1 ? grouped : plain, weights, dnnl_format_tag_any, &desc->weights));
+    HOST_TRY(cpu_md_make(host, step->groups > 1 ? 5 : 4, step->groups > 1 ? grouped : plain, weights,
+                         dnnl_format_tag_any, &desc->weights));
     return step->has_bias ? cpu_md_make(host, 1, bias, dnnl_f32, dnnl_x, &desc->bias) : FR_OK;
 }
 
-fr_status cpu_conv_walk(fr_device *device, const fr_step *step, const cpu_conv_plan *plan, const float *scales, cpu_walk *out_walk) {
+fr_status cpu_conv_walk(fr_device *device, const fr_step *step, const cpu_conv_plan *plan, const float *scales,
+                        cpu_walk *out_walk) {
     memset(out_walk, 0, sizeof *out_walk);
     cpu_after after = {.sum = step->residual, .sum_scale = 1.0f, .sum_type = dnnl_data_type_undef};
     if (step->residual && is_byte(plan->out.dtype)) {
@@ -140,7 +155,8 @@ fr_status cpu_conv_walk(fr_device *device, const fr_step *step, const cpu_conv_p
     if (!cpu_after_act(&after, step->act, step->act_a, step->act_b, plan->unit))
         return FR_OK;
     cpu_conv_desc desc;
-    fr_status status = step->kind == FR_STEP_FC ? describe_product(device, step, plan, &desc) : describe(device, step, plan, &desc);
+    fr_status status =
+        step->kind == FR_STEP_FC ? describe_product(device, step, plan, &desc) : describe(device, step, plan, &desc);
     if (status == FR_OK)
         status = cpu_walk_begin(device->base.host, device->engine, &desc, &after, out_walk);
     cpu_conv_desc_drop(&desc);
@@ -148,8 +164,12 @@ fr_status cpu_conv_walk(fr_device *device, const fr_step *step, const cpu_conv_p
 }
 
 cpu_conv_way cpu_conv_way_of(const char *implementation) {
-    static const struct { const char *part; cpu_conv_way way; } parts[] = {
-        {"ip:", CPU_WAY_NONE}, {"ref", CPU_WAY_REF}, {"wino", CPU_WAY_WINOGRAD}, {"brg", CPU_WAY_BRGEMM}, {"gemm", CPU_WAY_GEMM}, {"1x1", CPU_WAY_1X1}, {"dw", CPU_WAY_DEPTHWISE},
+    static const struct {
+        const char *part;
+        cpu_conv_way way;
+    } parts[] = {
+        {"ip:", CPU_WAY_NONE},  {"ref", CPU_WAY_REF}, {"wino", CPU_WAY_WINOGRAD}, {"brg", CPU_WAY_BRGEMM},
+        {"gemm", CPU_WAY_GEMM}, {"1x1", CPU_WAY_1X1}, {"dw", CPU_WAY_DEPTHWISE},
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (strstr(implementation, parts[i].part) != NULL)

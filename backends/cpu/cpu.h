@@ -51,12 +51,17 @@ struct fr_program {
 };
 
 /* Host memory that is on the device's account. */
-typedef struct cpu_block { void *at; uint64_t bytes; } cpu_block;
-fr_status cpu_block_new(fr_device *device, uint64_t bytes, const char *what, cpu_block *out_block) FR_MUST_CHECK; /* as WEIGHT */
+typedef struct cpu_block {
+    void *at;
+    uint64_t bytes;
+} cpu_block;
+fr_status cpu_block_new(fr_device *device, uint64_t bytes, const char *what,
+                        cpu_block *out_block) FR_MUST_CHECK; /* as WEIGHT */
 void cpu_block_free(fr_device *device, cpu_block *block);
 
 /* A program of `bytes`, zeroed, with the base filled from the step. */
-fr_status cpu_program_new(fr_device *device, const fr_step *step, const fr_candidate *candidate, size_t bytes, void *out_program) FR_MUST_CHECK;
+fr_status cpu_program_new(fr_device *device, const fr_step *step, const fr_candidate *candidate, size_t bytes,
+                          void *out_program) FR_MUST_CHECK;
 
 /* ---- threads (queue.c) ------------------------------------------------------------------------------------ */
 
@@ -81,8 +86,10 @@ void cpu_device_close(fr_device *device);
 
 /* ---- steps.c: which file knows which step ------------------------------------------------------------------- */
 
-fr_status cpu_candidates(fr_device *device, const fr_step *step, fr_candidate *out, uint32_t capacity, uint32_t *out_count);
-fr_status cpu_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights, fr_program **out_program);
+fr_status cpu_candidates(fr_device *device, const fr_step *step, fr_candidate *out, uint32_t capacity,
+                         uint32_t *out_count);
+fr_status cpu_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights,
+                      fr_program **out_program);
 void cpu_program_free(fr_program *program);
 fr_status cpu_launch(fr_queue *queue, const fr_launch *launch);
 

@@ -35,7 +35,8 @@ fr_status cpu_device_facts(fr_driver *driver, uint32_t index, fr_device_facts *o
     out_facts->kind = FR_DEVICE_CPU;
     out_facts->flags = FR_DEVICE_UNIFIED | FR_DEVICE_HOST_POINTERS;
     out_facts->units = out_facts->lanes = isa->cores;
-    out_facts->precisions = 1u << FR_PRECISION_F32 | (isa->bf16 ? 1u << FR_PRECISION_BF16 : 0u) | (isa->int8 ? 1u << FR_PRECISION_INT8 : 0u);
+    out_facts->precisions = 1u << FR_PRECISION_F32 | (isa->bf16 ? 1u << FR_PRECISION_BF16 : 0u) |
+                            (isa->int8 ? 1u << FR_PRECISION_INT8 : 0u);
     out_facts->memory_bytes = isa->memory_bytes;
     memcpy(out_facts->cache_bytes, isa->cache_bytes, sizeof out_facts->cache_bytes);
     snprintf(out_facts->name, sizeof out_facts->name, "%s", isa->brand[0] != '\0' ? isa->brand : "CPU");

@@ -18,15 +18,18 @@ fr_status cpu_dnnl_check(const fr_host *host, dnnl_status_t answer, const char *
 
 /* ---- memory descriptors --------------------------------------------------------------------------------- */
 
-fr_status cpu_md_make(const fr_host *host, int n_dims, const dnnl_dim_t *dims, dnnl_data_type_t type, dnnl_format_tag_t tag, cpu_md *out_md) {
+fr_status cpu_md_make(const fr_host *host, int n_dims, const dnnl_dim_t *dims, dnnl_data_type_t type,
+                      dnnl_format_tag_t tag, cpu_md *out_md) {
     memset(out_md, 0, sizeof *out_md);
     dnnl_dims_t all = {0};
     for (int i = 0; i < n_dims; i++)
         all[i] = dims[i];
 #if CPU_DNNL_3
-    HOST_TRY(cpu_dnnl_check(host, dnnl_memory_desc_create_with_tag(&out_md->value, n_dims, all, type, tag), "dnnl_memory_desc_create_with_tag"));
+    HOST_TRY(cpu_dnnl_check(host, dnnl_memory_desc_create_with_tag(&out_md->value, n_dims, all, type, tag),
+                            "dnnl_memory_desc_create_with_tag"));
 #else
-    HOST_TRY(cpu_dnnl_check(host, dnnl_memory_desc_init_by_tag(&out_md->value, n_dims, all, type, tag), "dnnl_memory_desc_init_by_tag"));
+    HOST_TRY(cpu_dnnl_check(host, dnnl_memory_desc_init_by_tag(&out_md->value, n_dims, all, type, tag),
+                            "dnnl_memory_desc_init_by_tag"));
 #endif
     out_md->made = true;
     return FR_OK;
@@ -50,9 +53,13 @@ cpu_md_ref cpu_md_of(const cpu_md *md) {
 #endif
 }
 
-bool cpu_md_same(cpu_md_ref a, cpu_md_ref b) { return dnnl_memory_desc_equal(a, b) != 0; }
+bool cpu_md_same(cpu_md_ref a, cpu_md_ref b) {
+    return dnnl_memory_desc_equal(a, b) != 0;
+}
 
-size_t cpu_md_bytes(cpu_md_ref md) { return md == NULL ? 0 : dnnl_memory_desc_get_size(md); }
+size_t cpu_md_bytes(cpu_md_ref md) {
+    return md == NULL ? 0 : dnnl_memory_desc_get_size(md);
+}
 
 dnnl_data_type_t cpu_dnnl_type(uint16_t dtype) {
     switch (dtype) {
@@ -79,9 +86,13 @@ dnnl_format_tag_t cpu_dnnl_tag(uint16_t layout) {
 /* ---- attributes ------------------------------------------------------------------------------------------- */
 
 #if CPU_DNNL_3
-int cpu_dnnl_late_scales(void) { return DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS; }
+int cpu_dnnl_late_scales(void) {
+    return DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS;
+}
 #else
-int cpu_dnnl_late_scales(void) { return 0; }
+int cpu_dnnl_late_scales(void) {
+    return 0;
+}
 #endif
 
 static bool add_eltwise(cpu_after *after, dnnl_alg_kind_t alg, float alpha, float beta) {
@@ -100,7 +111,9 @@ bool cpu_after_act(cpu_after *after, uint16_t act, float a, float b, float unit)
     case FR_ACT_RELU: return add_eltwise(after, dnnl_eltwise_relu, 0.0f, 0.0f);
     case FR_ACT_LEAKY: return add_eltwise(after, dnnl_eltwise_relu, a, 0.0f);
     case FR_ACT_CLIP: return add_eltwise(after, dnnl_eltwise_clip, a / unit, b / unit);
-    case FR_ACT_HARDSIGMOID: return add_eltwise(after, dnnl_eltwise_linear, a / unit, b / unit) && add_eltwise(after, dnnl_eltwise_clip, 0.0f, 1.0f / unit);
+    case FR_ACT_HARDSIGMOID:
+        return add_eltwise(after, dnnl_eltwise_linear, a / unit, b / unit) &&
+               add_eltwise(after, dnnl_eltwise_clip, 0.0f, 1.0f / unit);
     default: break;
     }
     /* these see real numbers, and the unit of dst follows */
@@ -108,7 +121,9 @@ bool cpu_after_act(cpu_after *after, uint16_t act, float a, float b, float unit)
     switch (act) {
     case FR_ACT_SIGMOID: said = add_eltwise(after, dnnl_eltwise_logistic, 0.0f, 0.0f); break;
     case FR_ACT_TANH: said = add_eltwise(after, dnnl_eltwise_tanh, 0.0f, 0.0f); break;
-    case FR_ACT_HARDSWISH: said = add_eltwise(after, dnnl_eltwise_hardswish, 1.0f / 6.0f, 0.5f); break; /* 2.x has these constants built in */
+    case FR_ACT_HARDSWISH:
+        said = add_eltwise(after, dnnl_eltwise_hardswish, 1.0f / 6.0f, 0.5f);
+        break; /* 2.x has these constants built in */
     default: return false;
     }
     return said && (unit == 1.0f || add_eltwise(after, dnnl_eltwise_linear, 1.0f / unit, 0.0f));
@@ -118,9 +133,11 @@ static dnnl_status_t attr_fill(dnnl_primitive_attr_t attr, dnnl_post_ops_t ops, 
     dnnl_status_t answer = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
     if (answer == dnnl_success && after->scaled)
 #if CPU_DNNL_3
-        answer = dnnl_primitive_attr_set_scales_mask(attr, DNNL_ARG_WEIGHTS, after->n_scales > 1 ? after->scales_mask_v3 : 0);
+        answer = dnnl_primitive_attr_set_scales_mask(attr, DNNL_ARG_WEIGHTS,
+                                                     after->n_scales > 1 ? after->scales_mask_v3 : 0);
 #else
-        answer = dnnl_primitive_attr_set_output_scales(attr, after->n_scales, after->n_scales > 1 ? 1 << 1 : 0, after->scales);
+        answer = dnnl_primitive_attr_set_output_scales(attr, after->n_scales, after->n_scales > 1 ? 1 << 1 : 0,
+                                                       after->scales);
 #endif
     if (answer == dnnl_success && after->sum)
 #if CPU_DNNL_3
@@ -130,9 +147,11 @@ static dnnl_status_t attr_fill(dnnl_primitive_attr_t attr, dnnl_post_ops_t ops, 
 #endif
     for (int i = 0; i < after->n_eltwise && answer == dnnl_success; i++)
 #if CPU_DNNL_3
-        answer = dnnl_post_ops_append_eltwise(ops, after->eltwise[i].alg, after->eltwise[i].alpha, after->eltwise[i].beta);
+        answer =
+            dnnl_post_ops_append_eltwise(ops, after->eltwise[i].alg, after->eltwise[i].alpha, after->eltwise[i].beta);
 #else
-        answer = dnnl_post_ops_append_eltwise(ops, 1.0f, after->eltwise[i].alg, after->eltwise[i].alpha, after->eltwise[i].beta);
+        answer = dnnl_post_ops_append_eltwise(ops, 1.0f, after->eltwise[i].alg, after->eltwise[i].alpha,
+                                              after->eltwise[i].beta);
 #endif
     return answer == dnnl_success ? dnnl_primitive_attr_set_post_ops(attr, ops) : answer;
 }
@@ -163,10 +182,12 @@ void cpu_conv_desc_drop(cpu_conv_desc *desc) {
 #if CPU_DNNL_3
 static dnnl_status_t first_pd(dnnl_engine_t engine, const cpu_conv_desc *d, cpu_walk *walk) {
     if (d->inner_product)
-        return dnnl_inner_product_forward_primitive_desc_create(&walk->pd, engine, dnnl_forward_inference, cpu_md_of(&d->src),
-            cpu_md_of(&d->weights), cpu_md_of(&d->bias), cpu_md_of(&d->dst), walk->attr);
-    return dnnl_convolution_forward_primitive_desc_create(&walk->pd, engine, dnnl_forward_inference, d->alg, cpu_md_of(&d->src),
-        cpu_md_of(&d->weights), cpu_md_of(&d->bias), cpu_md_of(&d->dst), d->strides, d->dilates, d->pad_l, d->pad_r, walk->attr);
+        return dnnl_inner_product_forward_primitive_desc_create(&walk->pd, engine, dnnl_forward_inference,
+                                                                cpu_md_of(&d->src), cpu_md_of(&d->weights),
+                                                                cpu_md_of(&d->bias), cpu_md_of(&d->dst), walk->attr);
+    return dnnl_convolution_forward_primitive_desc_create(
+        &walk->pd, engine, dnnl_forward_inference, d->alg, cpu_md_of(&d->src), cpu_md_of(&d->weights),
+        cpu_md_of(&d->bias), cpu_md_of(&d->dst), d->strides, d->dilates, d->pad_l, d->pad_r, walk->attr);
 }
 #else
 static dnnl_status_t first_pd(dnnl_engine_t engine, const cpu_conv_desc *d, cpu_walk *walk) {
@@ -175,10 +196,12 @@ static dnnl_status_t first_pd(dnnl_engine_t engine, const cpu_conv_desc *d, cpu_
     if (walk->description == NULL)
         return dnnl_out_of_memory;
     if (d->inner_product)
-        answer = dnnl_inner_product_forward_desc_init(&walk->description->product, dnnl_forward_inference, cpu_md_of(&d->src), cpu_md_of(&d->weights),
-            cpu_md_of(&d->bias), cpu_md_of(&d->dst));
+        answer = dnnl_inner_product_forward_desc_init(&walk->description->product, dnnl_forward_inference,
+                                                      cpu_md_of(&d->src), cpu_md_of(&d->weights), cpu_md_of(&d->bias),
+                                                      cpu_md_of(&d->dst));
     else
-        answer = dnnl_dilated_convolution_forward_desc_init(&walk->description->conv, dnnl_forward_inference, d->alg, cpu_md_of(&d->src), cpu_md_of(&d->weights),
+        answer = dnnl_dilated_convolution_forward_desc_init(
+            &walk->description->conv, dnnl_forward_inference, d->alg, cpu_md_of(&d->src), cpu_md_of(&d->weights),
             cpu_md_of(&d->bias), cpu_md_of(&d->dst), d->strides, d->dilates, d->pad_l, d->pad_r);
     if (answer == dnnl_success)
         answer = dnnl_primitive_desc_iterator_create(&walk->iterator, walk->description, walk->attr, engine, NULL);
@@ -190,7 +213,8 @@ static dnnl_status_t first_pd(dnnl_engine_t engine, const cpu_conv_desc *d, cpu_
 }
 #endif
 
-fr_status cpu_walk_begin(const fr_host *host, dnnl_engine_t engine, const cpu_conv_desc *desc, const cpu_after *after, cpu_walk *out_walk) {
+fr_status cpu_walk_begin(const fr_host *host, dnnl_engine_t engine, const cpu_conv_desc *desc, const cpu_after *after,
+                         cpu_walk *out_walk) {
     memset(out_walk, 0, sizeof *out_walk);
 #if !CPU_DNNL_3
     out_walk->host = host;
@@ -244,12 +268,16 @@ dnnl_primitive_desc_t cpu_walk_take(cpu_walk *walk) {
 
 const char *cpu_pd_name(const_dnnl_primitive_desc_t pd) {
     const char *name = NULL;
-    return dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name) == dnnl_success && name != NULL ? name : "";
+    return dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name) == dnnl_success && name != NULL ? name
+                                                                                                             : "";
 }
 
-cpu_md_ref cpu_pd_md(const_dnnl_primitive_desc_t pd, dnnl_query_t what) { return dnnl_primitive_desc_query_md(pd, what, 0); }
+cpu_md_ref cpu_pd_md(const_dnnl_primitive_desc_t pd, dnnl_query_t what) {
+    return dnnl_primitive_desc_query_md(pd, what, 0);
+}
 
-fr_status cpu_reorder_pd(const fr_host *host, dnnl_engine_t engine, cpu_md_ref src, cpu_md_ref dst, dnnl_primitive_desc_t *out_pd) {
+fr_status cpu_reorder_pd(const fr_host *host, dnnl_engine_t engine, cpu_md_ref src, cpu_md_ref dst,
+                         dnnl_primitive_desc_t *out_pd) {
     *out_pd = NULL;
     cpu_after plain = {0};
     dnnl_primitive_attr_t attr = NULL;
@@ -261,7 +289,8 @@ fr_status cpu_reorder_pd(const fr_host *host, dnnl_engine_t engine, cpu_md_ref s
     return cpu_dnnl_check(host, answer, "dnnl_reorder_primitive_desc_create");
 }
 
-fr_status cpu_memory_make(const fr_host *host, dnnl_engine_t engine, cpu_md_ref md, void *at, dnnl_memory_t *out_memory) {
+fr_status cpu_memory_make(const fr_host *host, dnnl_engine_t engine, cpu_md_ref md, void *at,
+                          dnnl_memory_t *out_memory) {
     *out_memory = NULL;
     return cpu_dnnl_check(host, dnnl_memory_create(out_memory, md, engine, at), "dnnl_memory_create");
 }

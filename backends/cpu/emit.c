@@ -43,7 +43,8 @@ static fr_status emit_run(fr_program *program, fr_queue *queue, const cpu_args *
     return FR_OK;
 }
 
-static fr_status emit_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights, fr_program **out_program) {
+static fr_status emit_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate,
+                              const fr_weights *weights, fr_program **out_program) {
     (void)weights;
     fr_program *program = NULL;
     HOST_TRY(cpu_program_new(device, step, candidate, sizeof *program, &program));

@@ -2,8 +2,8 @@
 #include "cpu.h"
 
 #define CPU_TEXT_OF(x) #x
-#define CPU_TEXT(x) CPU_TEXT_OF(x)
-#define CPU_ONEDNN CPU_TEXT(DNNL_VERSION_MAJOR) "." CPU_TEXT(DNNL_VERSION_MINOR) "." CPU_TEXT(DNNL_VERSION_PATCH)
+#define CPU_TEXT(x)    CPU_TEXT_OF(x)
+#define CPU_ONEDNN     CPU_TEXT(DNNL_VERSION_MAJOR) "." CPU_TEXT(DNNL_VERSION_MINOR) "." CPU_TEXT(DNNL_VERSION_PATCH)
 
 static const fr_backend backend = {
     .abi = FR_BACKEND_ABI,
@@ -40,4 +40,6 @@ static const fr_backend backend = {
 
 FR_EXPORT const fr_backend *fr_backend_entry(void);
 
-const fr_backend *fr_backend_entry(void) { return &backend; }
+const fr_backend *fr_backend_entry(void) {
+    return &backend;
+}

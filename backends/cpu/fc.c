@@ -55,7 +55,8 @@ static void permute(const fr_tensor *src, int32_t outs, size_t item, const char 
                     memcpy(to + fr_tensor_index(src, 0, c, y, x) * item, from, item);
 }
 
-static fr_status fc_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights, fr_program **out_program) {
+static fr_status fc_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate,
+                            const fr_weights *weights, fr_program **out_program) {
     const fr_host *host = device->base.host;
     fr_tensor src = step->src[0];
     src.layout = candidate->src_layout[0];
@@ -65,7 +66,8 @@ static fr_status fc_compile(fr_device *device, const fr_step *step, const fr_can
     bool int8 = step->compute == FR_PRECISION_INT8;
     size_t item = int8 ? sizeof(int8_t) : sizeof(float);
     void *block = NULL;
-    HOST_TRY(host_alloc(host, (uint64_t)step->dst.c * fr_tensor_elements(&src) * item, "weights in the source's order", &block));
+    HOST_TRY(host_alloc(host, (uint64_t)step->dst.c * fr_tensor_elements(&src) * item, "weights in the source's order",
+                        &block));
     fr_weights permuted = *weights;
     permute(&src, step->dst.c, item, int8 ? (const char *)weights->weight_s8 : (const char *)weights->weight, block);
     permuted.weight = int8 ? NULL : block;

@@ -5,7 +5,7 @@
 #include "steps.h"
 
 typedef struct ingest_program {
-    fr_program base; /* first */
+    fr_program base;      /* first */
     cpu_block by_channel; /* mean and scale: float[2][image_c] */
     fr_tensor image;      /* one of the user's */
     uint64_t image_bytes;
@@ -47,8 +47,8 @@ static void put_image(const ingest_job *job, int32_t index, int32_t n, int32_t f
     const char *from = job->src + (uint64_t)index * job->program->image_bytes;
     bool interleaved = image->layout == FR_LAYOUT_USER_HWC && image->dtype == FR_U8;
     if (interleaved && dst->layout == FR_LAYOUT_NHWC && dst->c == image->c && image->c <= 64) {
-        job->kernels->interleaved((const uint8_t *)from, dst->dtype, dst->scale, cpu_channel_at(dst, job->dst, n, 0), mean, scale, (uint64_t)image->c,
-            (uint64_t)image->c * cpu_places(dst));
+        job->kernels->interleaved((const uint8_t *)from, dst->dtype, dst->scale, cpu_channel_at(dst, job->dst, n, 0),
+                                  mean, scale, (uint64_t)image->c, (uint64_t)image->c * cpu_places(dst));
         return;
     }
     if (interleaved && image->c == 3) {
@@ -60,7 +60,8 @@ static void put_image(const ingest_job *job, int32_t index, int32_t n, int32_t f
         return;
     }
     for (int32_t c = 0; c < image->c; c++) {
-        cpu_plane plane = {image->dtype, dst->dtype, mean[c], scale[c], dst->scale, cpu_place_step(image), cpu_place_step(dst), cpu_places(dst)};
+        cpu_plane plane = {image->dtype,          dst->dtype,          mean[c],        scale[c], dst->scale,
+                           cpu_place_step(image), cpu_place_step(dst), cpu_places(dst)};
         job->kernels->plane(&plane, cpu_channel_at(image, from, 0, c), cpu_channel_at(dst, job->dst, n, first + c));
     }
 }
@@ -89,7 +90,8 @@ static void put_block(const ingest_job *job, int32_t n, int32_t first) {
     const float *mean = job->program->by_channel.at, *scale = mean + image->c;
     float rows[WIDEST_BLOCK * CHUNK], woven[WIDEST_BLOCK * CHUNK];
     int32_t block = fr_layout_block(dst->layout);
-    uint64_t step_in = cpu_place_step(image), in_bytes = fr_dtype_bytes((fr_dtype)image->dtype), out_bytes = (uint64_t)block * fr_dtype_bytes((fr_dtype)dst->dtype);
+    uint64_t step_in = cpu_place_step(image), in_bytes = fr_dtype_bytes((fr_dtype)image->dtype),
+             out_bytes = (uint64_t)block * fr_dtype_bytes((fr_dtype)dst->dtype);
     char *to = cpu_channel_at(dst, job->dst, n, first);
     memset(rows, 0, sizeof rows);
     for (uint64_t done = 0; done < cpu_places(dst); done += CHUNK) {
@@ -100,12 +102,15 @@ static void put_block(const ingest_job *job, int32_t n, int32_t first) {
                 break;
             cpu_plane plane = {image->dtype, FR_F32, mean[c], scale[c], 0.0f, step_in, 1, count};
             const char *from = job->src + (uint64_t)index * job->program->image_bytes;
-            job->kernels->plane(&plane, cpu_channel_at(image, from, 0, c) + done * step_in * in_bytes, rows + k * CHUNK);
+            job->kernels->plane(&plane, cpu_channel_at(image, from, 0, c) + done * step_in * in_bytes,
+                                rows + k * CHUNK);
         }
         bool floats = dst->dtype == FR_F32;
-        job->kernels->weave(rows, CHUNK, count, (uint64_t)block, floats ? (float *)(void *)(to + done * out_bytes) : woven);
+        job->kernels->weave(rows, CHUNK, count, (uint64_t)block,
+                            floats ? (float *)(void *)(to + done * out_bytes) : woven);
         if (!floats)
-            job->kernels->convert(FR_F32, 0.0f, woven, dst->dtype, dst->scale, to + done * out_bytes, count * (uint64_t)block);
+            job->kernels->convert(FR_F32, 0.0f, woven, dst->dtype, dst->scale, to + done * out_bytes,
+                                  count * (uint64_t)block);
     }
 }
 
@@ -132,9 +137,12 @@ static fr_status ingest_run(fr_program *program, fr_queue *queue, const cpu_args
 
 /* ---- compiling ---------------------------------------------------------------------------------------------------------- */
 
-static void ingest_free_parts(fr_program *program) { cpu_block_free(program->device, &((ingest_program *)program)->by_channel); }
+static void ingest_free_parts(fr_program *program) {
+    cpu_block_free(program->device, &((ingest_program *)program)->by_channel);
+}
 
-static fr_status ingest_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights, fr_program **out_program) {
+static fr_status ingest_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate,
+                                const fr_weights *weights, fr_program **out_program) {
     ingest_program *p = NULL;
     HOST_TRY(cpu_program_new(device, step, candidate, sizeof *p, &p));
     p->base.run = ingest_run;
@@ -143,7 +151,8 @@ static fr_status ingest_compile(fr_device *device, const fr_step *step, const fr
     p->image.c = step->image_c;
     p->image_bytes = fr_tensor_bytes(&p->image, 1);
     p->base.src_bytes[0] = p->image_bytes; /* of one image: launch multiplies by those that exist */
-    fr_status status = cpu_block_new(device, (uint64_t)step->image_c * 2 * sizeof(float), "means and scales", &p->by_channel);
+    fr_status status =
+        cpu_block_new(device, (uint64_t)step->image_c * 2 * sizeof(float), "means and scales", &p->by_channel);
     if (status != FR_OK) {
         cpu_program_free(&p->base);
         return status;

@@ -39,18 +39,32 @@ static bool has_avx_vnni(void) {
     return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1u);
 }
 #else
-static void brand_read(cpu_isa *isa) { (void)isa; }
-static bool has_avx_vnni(void) { return false; }
+static void brand_read(cpu_isa *isa) {
+    (void)isa;
+}
+static bool has_avx_vnni(void) {
+    return false;
+}
 #endif
 
 /* dnnl_cpu_isa_t is a set of bits in which each word includes those it builds on. */
-static bool includes(unsigned effective, unsigned word) { return (effective & word) == word; }
+static bool includes(unsigned effective, unsigned word) {
+    return (effective & word) == word;
+}
 
 static const char *onednn_isa_word(unsigned effective) {
-    static const struct { unsigned bits; const char *word; } words[] = {
-        {dnnl_cpu_isa_avx512_core_amx, "avx512_core_amx"}, {dnnl_cpu_isa_avx512_core_bf16, "avx512_core_bf16"},
-        {dnnl_cpu_isa_avx512_core_vnni, "avx512_core_vnni"}, {dnnl_cpu_isa_avx512_core, "avx512_core"},
-        {dnnl_cpu_isa_avx2_vnni, "avx2_vnni"}, {dnnl_cpu_isa_avx2, "avx2"}, {dnnl_cpu_isa_avx, "avx"}, {dnnl_cpu_isa_sse41, "sse41"},
+    static const struct {
+        unsigned bits;
+        const char *word;
+    } words[] = {
+        {dnnl_cpu_isa_avx512_core_amx, "avx512_core_amx"},
+        {dnnl_cpu_isa_avx512_core_bf16, "avx512_core_bf16"},
+        {dnnl_cpu_isa_avx512_core_vnni, "avx512_core_vnni"},
+        {dnnl_cpu_isa_avx512_core, "avx512_core"},
+        {dnnl_cpu_isa_avx2_vnni, "avx2_vnni"},
+        {dnnl_cpu_isa_avx2, "avx2"},
+        {dnnl_cpu_isa_avx, "avx"},
+        {dnnl_cpu_isa_sse41, "sse41"},
     };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (includes(effective, words[i].bits))
@@ -70,11 +84,15 @@ static void levels_read(cpu_isa *isa) {
 #if defined(__x86_64__)
     isa->level = avx512 ? CPU_LEVEL_AVX512 : avx2 ? CPU_LEVEL_AVX2 : CPU_LEVEL_BASE;
 #endif
-    snprintf(isa->words, sizeof isa->words, "%s%s%s%s%s%s", includes(effective, dnnl_cpu_isa_sse41) ? "sse4.1" : "sse2", avx2 ? " avx2 fma" : "",
-        avx512 ? " avx512f avx512bw avx512vl avx512dq" : "", isa->avx512_vnni ? " avx512_vnni" : isa->avx_vnni ? " avx_vnni" : "",
-        isa->avx512_bf16 ? " avx512_bf16" : "", isa->amx ? " amx" : "");
+    snprintf(isa->words, sizeof isa->words, "%s%s%s%s%s%s", includes(effective, dnnl_cpu_isa_sse41) ? "sse4.1" : "sse2",
+             avx2 ? " avx2 fma" : "", avx512 ? " avx512f avx512bw avx512vl avx512dq" : "",
+             isa->avx512_vnni ? " avx512_vnni"
+             : isa->avx_vnni  ? " avx_vnni"
+                              : "",
+             isa->avx512_bf16 ? " avx512_bf16" : "", isa->amx ? " amx" : "");
     const dnnl_version_t *version = dnnl_version();
-    snprintf(isa->onednn, sizeof isa->onednn, "oneDNN %d.%d.%d (%s)", version->major, version->minor, version->patch, onednn_isa_word(effective));
+    snprintf(isa->onednn, sizeof isa->onednn, "oneDNN %d.%d.%d (%s)", version->major, version->minor, version->patch,
+             onednn_isa_word(effective));
 }
 
 /* A file of one small word under the first processor's caches. */
@@ -95,7 +113,8 @@ static void caches_read(cpu_isa *isa) {
     char level[16], type[32], size[32];
     for (int index = 0; index < 8 && cache_word(index, "level", level, sizeof level); index++) {
         int at = level[0] - '1';
-        if (at < 0 || at > 2 || !cache_word(index, "type", type, sizeof type) || type[0] == 'I' || !cache_word(index, "size", size, sizeof size))
+        if (at < 0 || at > 2 || !cache_word(index, "type", type, sizeof type) || type[0] == 'I' ||
+            !cache_word(index, "size", size, sizeof size))
             continue;
         char *unit = NULL;
         unsigned long long count = strtoull(size, &unit, 10);

@@ -6,7 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum cpu_level { CPU_LEVEL_BASE = 0, CPU_LEVEL_AVX2 = 1, CPU_LEVEL_AVX512 = 2 } cpu_level; /* of our own kernels */
+typedef enum cpu_level {
+    CPU_LEVEL_BASE = 0,
+    CPU_LEVEL_AVX2 = 1,
+    CPU_LEVEL_AVX512 = 2
+} cpu_level; /* of our own kernels */
 
 typedef struct cpu_isa {
     cpu_level level;
@@ -14,8 +18,8 @@ typedef struct cpu_isa {
     bool int8, bf16; /* products run in one instruction, without saturation */
     uint32_t cores;  /* that this process may use */
     char brand[64], vendor[16];
-    char words[128];   /* "avx2 fma avx512f avx512_vnni" */
-    char onednn[48];   /* "oneDNN 2.6.3 (avx512_core_bf16)" */
+    char words[128]; /* "avx2 fma avx512f avx512_vnni" */
+    char onednn[48]; /* "oneDNN 2.6.3 (avx512_core_bf16)" */
     uint64_t cache_bytes[3], memory_bytes;
 } cpu_isa;
 

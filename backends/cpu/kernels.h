@@ -15,26 +15,31 @@
 typedef struct cpu_pool {
     fr_window win;
     int32_t h, w, out_h, out_w, channels;
-    uint64_t maps;         /* of one image */
-    uint16_t kind;         /* fr_pool_kind */
-    uint16_t from, to;     /* fr_dtype */
+    uint64_t maps;     /* of one image */
+    uint16_t kind;     /* fr_pool_kind */
+    uint16_t from, to; /* fr_dtype */
     float from_scale, to_scale;
 } cpu_pool;
 
 /* Pixels of one channel of one image on their way to a map: number = (pixel - mean) * scale. */
 typedef struct cpu_plane {
-    uint16_t from, to;     /* U8 or F32; F32, BF16 or U8 or S8 */
+    uint16_t from, to; /* U8 or F32; F32, BF16 or U8 or S8 */
     float mean, scale, to_scale;
     uint64_t src_step, dst_step; /* from pixel to pixel, in elements */
     uint64_t count;
 } cpu_plane;
 
 /* One end of a strided copy: number = scale * stored for the integers, as in fr_tensor. */
-typedef struct cpu_end { uint16_t dtype; float scale; uint64_t step; } cpu_end;
+typedef struct cpu_end {
+    uint16_t dtype;
+    float scale;
+    uint64_t step;
+} cpu_end;
 
 typedef struct cpu_kernels {
     /* Number to number between dtypes; rounds half to even, clamps to the integer's range. */
-    void (*convert)(uint16_t from, float from_scale, const void *src, uint16_t to, float to_scale, void *dst, uint64_t count);
+    void (*convert)(uint16_t from, float from_scale, const void *src, uint16_t to, float to_scale, void *dst,
+                    uint64_t count);
     /* The same from every src_step-th to every dst_step-th element. */
     void (*move)(const cpu_end *src, const void *from, const cpu_end *dst, void *to, uint64_t count);
     void (*act)(uint16_t act, float a, float b, float *row, uint64_t count); /* in place */
@@ -42,9 +47,11 @@ typedef struct cpu_kernels {
     void (*pool)(const cpu_pool *pool, const void *src, void *dst); /* one map */
     void (*plane)(const cpu_plane *plane, const void *src, void *dst);
     /* Bytes with up to 64 interleaved channels that stay so; mean and scale by channel; count: of numbers. */
-    void (*interleaved)(const uint8_t *src, uint16_t to, float to_scale, void *dst, const float *mean, const float *scale, uint64_t channels, uint64_t count);
+    void (*interleaved)(const uint8_t *src, uint16_t to, float to_scale, void *dst, const float *mean,
+                        const float *scale, uint64_t channels, uint64_t count);
     /* Three interleaved channels of bytes to three planes of `count`. */
-    void (*rgb_planes)(const uint8_t *src, const cpu_end *to, void *const dst[3], const float mean[3], const float scale[3], uint64_t count);
+    void (*rgb_planes)(const uint8_t *src, const cpu_end *to, void *const dst[3], const float mean[3],
+                       const float scale[3], uint64_t count);
     /* rows[c * row_step + place] -> dst[place * block + c]; block is a multiple of 4 */
     void (*weave)(const float *rows, uint64_t row_step, uint64_t places, uint64_t block, float *dst);
     /* rows x columns floats: exp(x - highest of the column), divided by the column's sum; row_step in elements */

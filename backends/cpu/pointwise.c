@@ -14,7 +14,8 @@ typedef struct pointwise_job {
     uint64_t maps, elements; /* of an image; elements of a map */
 } pointwise_job;
 
-static const void *numbers(const cpu_kernels *kernels, const fr_tensor *t, const char *data, uint64_t first, uint64_t count, float *row) {
+static const void *numbers(const cpu_kernels *kernels, const fr_tensor *t, const char *data, uint64_t first,
+                           uint64_t count, float *row) {
     const char *at = data + first * fr_dtype_bytes((fr_dtype)t->dtype);
     if (t->dtype == FR_F32)
         return at;
@@ -41,11 +42,13 @@ static void pointwise_map(void *ctx, int64_t map) {
         uint64_t count = j->elements - done < CHUNK ? j->elements - done : CHUNK;
         const float *in = numbers(j->kernels, a, j->src[0], base + done, count, rows[0]), *other = NULL;
         if (broadcast && channels <= CHUNK) {
-            repeat(numbers(j->kernels, b, j->src[1], (uint64_t)map * channels, channels, place), channels, done, count, rows[1]);
+            repeat(numbers(j->kernels, b, j->src[1], (uint64_t)map * channels, channels, place), channels, done, count,
+                   rows[1]);
             other = rows[1];
         } else if (broadcast) { /* NHWC with many channels: number by number */
             for (uint64_t i = 0; i < count; i++)
-                rows[1][i] = *(const float *)numbers(j->kernels, b, j->src[1], (uint64_t)map * channels + (done + i) % channels, 1, place);
+                rows[1][i] = *(const float *)numbers(j->kernels, b, j->src[1],
+                                                     (uint64_t)map * channels + (done + i) % channels, 1, place);
             other = rows[1];
         } else if (binary) {
             other = numbers(j->kernels, b, j->src[1], base + done, count, rows[1]);
@@ -55,7 +58,8 @@ static void pointwise_map(void *ctx, int64_t map) {
         else
             memcpy(rows[2], in, count * sizeof(float));
         j->kernels->act(step->act, step->act_a, step->act_b, rows[2], count);
-        j->kernels->convert(FR_F32, 0.0f, rows[2], dst->dtype, dst->scale, j->dst + (base + done) * fr_dtype_bytes((fr_dtype)dst->dtype), count);
+        j->kernels->convert(FR_F32, 0.0f, rows[2], dst->dtype, dst->scale,
+                            j->dst + (base + done) * fr_dtype_bytes((fr_dtype)dst->dtype), count);
     }
 }
 
@@ -70,7 +74,8 @@ static fr_status pointwise_run(fr_program *program, fr_queue *queue, const cpu_a
     return FR_OK;
 }
 
-static fr_status pointwise_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights, fr_program **out_program) {
+static fr_status pointwise_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate,
+                                   const fr_weights *weights, fr_program **out_program) {
     (void)weights;
     HOST_TRY(cpu_program_new(device, step, candidate, sizeof(fr_program), out_program));
     (*out_program)->run = pointwise_run;

@@ -2,11 +2,20 @@
 
 #include "steps.h"
 
-void cpu_pool_make(uint16_t kind, const fr_window *win, const fr_tensor *src, const fr_tensor *dst, cpu_pool *out_pool) {
+void cpu_pool_make(uint16_t kind, const fr_window *win, const fr_tensor *src, const fr_tensor *dst,
+                   cpu_pool *out_pool) {
     uint16_t layout = src->layout;
     int32_t block = fr_layout_block(layout);
-    *out_pool = (cpu_pool){.win = *win, .h = src->h, .w = src->w, .out_h = dst->h, .out_w = dst->w, .kind = kind,
-        .from = src->dtype, .to = dst->dtype, .from_scale = src->scale, .to_scale = dst->scale};
+    *out_pool = (cpu_pool){.win = *win,
+                           .h = src->h,
+                           .w = src->w,
+                           .out_h = dst->h,
+                           .out_w = dst->w,
+                           .kind = kind,
+                           .from = src->dtype,
+                           .to = dst->dtype,
+                           .from_scale = src->scale,
+                           .to_scale = dst->scale};
     out_pool->channels = layout == FR_LAYOUT_NHWC ? src->c : block;
     out_pool->maps = (uint64_t)(fr_layout_channels(layout, src->c) / out_pool->channels);
 }
@@ -27,7 +36,8 @@ static void pool_map(void *ctx, int64_t job) {
 void cpu_pool_images(const fr_queue *queue, const cpu_pool *pool, const void *src, void *dst, int32_t images) {
     pool_job job = {queue->device->kernels, pool, src, dst, 0, 0};
     job.src_step = (size_t)pool->h * (size_t)pool->w * (size_t)pool->channels * fr_dtype_bytes((fr_dtype)pool->from);
-    job.dst_step = (size_t)pool->out_h * (size_t)pool->out_w * (size_t)pool->channels * fr_dtype_bytes((fr_dtype)pool->to);
+    job.dst_step =
+        (size_t)pool->out_h * (size_t)pool->out_w * (size_t)pool->channels * fr_dtype_bytes((fr_dtype)pool->to);
     cpu_parallel(queue, (int64_t)pool->maps * images, pool_map, &job);
 }
 
@@ -60,7 +70,8 @@ static fr_status pool_run(fr_program *program, fr_queue *queue, const cpu_args *
     return FR_OK;
 }
 
-static fr_status pool_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights, fr_program **out_program) {
+static fr_status pool_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate,
+                              const fr_weights *weights, fr_program **out_program) {
     (void)weights;
     pool_program *p = NULL;
     HOST_TRY(cpu_program_new(device, step, candidate, sizeof *p, &p));

@@ -36,7 +36,9 @@ void cpu_prim_free(cpu_prim *prim) {
     prim->device->base.host->free(prim);
 }
 
-uint64_t cpu_prim_scratch(const_dnnl_primitive_desc_t pd) { return cpu_md_bytes(cpu_pd_md(pd, dnnl_query_scratchpad_md)); }
+uint64_t cpu_prim_scratch(const_dnnl_primitive_desc_t pd) {
+    return cpu_md_bytes(cpu_pd_md(pd, dnnl_query_scratchpad_md));
+}
 
 /* Runs a reorder once, with its own stream and scratchpad. */
 static fr_status reorder_once(fr_device *device, cpu_md_ref from, dnnl_memory_t src, cpu_md_ref to, dnnl_memory_t dst) {
@@ -49,14 +51,16 @@ static fr_status reorder_once(fr_device *device, cpu_md_ref from, dnnl_memory_t 
     HOST_TRY(cpu_reorder_pd(host, device->engine, from, to, &pd));
     fr_status status;
     HOST_GO(done, cpu_dnnl_check(host, dnnl_primitive_create(&primitive, pd), "dnnl_primitive_create"));
-    HOST_GO(done, cpu_dnnl_check(host, dnnl_stream_create(&stream, device->engine, dnnl_stream_in_order), "dnnl_stream_create"));
+    HOST_GO(done, cpu_dnnl_check(host, dnnl_stream_create(&stream, device->engine, dnnl_stream_in_order),
+                                 "dnnl_stream_create"));
     uint64_t pad_bytes = cpu_prim_scratch(pd);
     if (pad_bytes > 0) {
         HOST_GO(done, host_alloc(host, pad_bytes, "packing weights", &pad_at));
         HOST_GO(done, cpu_memory_make(host, device->engine, cpu_pd_md(pd, dnnl_query_scratchpad_md), pad_at, &pad));
     }
     dnnl_exec_arg_t args[3] = {{DNNL_ARG_FROM, src}, {DNNL_ARG_TO, dst}, {DNNL_ARG_SCRATCHPAD, pad}};
-    HOST_GO(done, cpu_dnnl_check(host, dnnl_primitive_execute(primitive, stream, pad == NULL ? 2 : 3, args), "dnnl_primitive_execute"));
+    HOST_GO(done, cpu_dnnl_check(host, dnnl_primitive_execute(primitive, stream, pad == NULL ? 2 : 3, args),
+                                 "dnnl_primitive_execute"));
     status = cpu_dnnl_check(host, dnnl_stream_wait(stream), "dnnl_stream_wait");
 done:
     if (pad != NULL)
@@ -83,7 +87,10 @@ fr_status cpu_prim_fix(cpu_prim *prim, int arg, cpu_md_ref from, const void *pla
     }
     dnnl_memory_t source = NULL;
     /* oneDNN's memory is not const; a source is only read */
-    union { const void *read; void *any; } at = {plain};
+    union {
+        const void *read;
+        void *any;
+    } at = {plain};
     HOST_TRY(cpu_memory_make(host, device->engine, from, at.any, &source));
     fr_status status = reorder_once(device, from, source, wanted, prim->fixed[i]);
     dnnl_memory_destroy(source);
@@ -111,8 +118,12 @@ void cpu_execs_free(fr_device *device, cpu_execs *execs) {
 }
 
 static fr_status exec_new(const cpu_prim *prim, bool wants_scratch, cpu_exec **out_exec) {
-    static const struct { dnnl_query_t query; int arg; } moving[3] = {
-        {dnnl_query_src_md, DNNL_ARG_SRC}, {dnnl_query_dst_md, DNNL_ARG_DST}, {dnnl_query_scratchpad_md, DNNL_ARG_SCRATCHPAD}};
+    static const struct {
+        dnnl_query_t query;
+        int arg;
+    } moving[3] = {{dnnl_query_src_md, DNNL_ARG_SRC},
+                   {dnnl_query_dst_md, DNNL_ARG_DST},
+                   {dnnl_query_scratchpad_md, DNNL_ARG_SCRATCHPAD}};
     const fr_host *host = prim->device->base.host;
     *out_exec = NULL;
     void *block = NULL;
@@ -142,7 +153,8 @@ fail:
     return status;
 }
 
-fr_status cpu_prim_run(const cpu_prim *prim, cpu_execs *execs, fr_queue *queue, const void *src, void *dst, void *scratch) {
+fr_status cpu_prim_run(const cpu_prim *prim, cpu_execs *execs, fr_queue *queue, const void *src, void *dst,
+                       void *scratch) {
     const fr_host *host = prim->device->base.host;
     cpu_exec **place = &execs->of_slot[queue->slot];
     if (*place == NULL || (*place)->of != prim) { /* first launch here, or the slot's last queue had other threads */
@@ -151,13 +163,18 @@ fr_status cpu_prim_run(const cpu_prim *prim, cpu_execs *execs, fr_queue *queue, 
         HOST_TRY(exec_new(prim, scratch == NULL, place));
     }
     cpu_exec *exec = *place;
-    union { const void *read; void *any; } at = {src};
+    union {
+        const void *read;
+        void *any;
+    } at = {src};
     void *now[3] = {at.any, dst, scratch == NULL ? exec->scratch : scratch};
     for (int i = 0; i < 3; i++) {
         if (exec->moving[i] == NULL || exec->at[i] == now[i])
             continue;
-        HOST_TRY(cpu_dnnl_check(host, dnnl_memory_set_data_handle(exec->moving[i], now[i]), "dnnl_memory_set_data_handle"));
+        HOST_TRY(
+            cpu_dnnl_check(host, dnnl_memory_set_data_handle(exec->moving[i], now[i]), "dnnl_memory_set_data_handle"));
         exec->at[i] = now[i];
     }
-    return cpu_dnnl_check(host, dnnl_primitive_execute(prim->primitive, queue->stream, exec->n_args, exec->args), "dnnl_primitive_execute");
+    return cpu_dnnl_check(host, dnnl_primitive_execute(prim->primitive, queue->stream, exec->n_args, exec->args),
+                          "dnnl_primitive_execute");
 }

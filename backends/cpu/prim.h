@@ -28,7 +28,9 @@ typedef struct cpu_exec {
 } cpu_exec;
 
 /* By queue slot; only the queue's own thread touches its entry. */
-typedef struct cpu_execs { cpu_exec *of_slot[CPU_MAX_QUEUES]; } cpu_execs;
+typedef struct cpu_execs {
+    cpu_exec *of_slot[CPU_MAX_QUEUES];
+} cpu_execs;
 
 /* Takes pd (also when it fails). Code is generated here, for as many threads as OpenMP now gives. */
 fr_status cpu_prim_new(fr_device *device, dnnl_primitive_desc_t pd, cpu_prim **out_prim) FR_MUST_CHECK;
@@ -40,7 +42,8 @@ fr_status cpu_prim_fix(cpu_prim *prim, int arg, cpu_md_ref from, const void *pla
 
 /* scratch: cpu_prim_scratch bytes, or NULL: then the queue gets its own, once. oneDNN may ask for more of a primitive than it
  * asked for of the description it was made from, when it finds the like in its cache. */
-fr_status cpu_prim_run(const cpu_prim *prim, cpu_execs *execs, fr_queue *queue, const void *src, void *dst, void *scratch) FR_MUST_CHECK;
+fr_status cpu_prim_run(const cpu_prim *prim, cpu_execs *execs, fr_queue *queue, const void *src, void *dst,
+                       void *scratch) FR_MUST_CHECK;
 void cpu_execs_free(fr_device *device, cpu_execs *execs);
 
 #endif

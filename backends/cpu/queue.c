@@ -60,7 +60,9 @@ static fr_status slot_take(fr_device *device, uint32_t *out_slot) {
         status = FR_OK;
     }
     pthread_mutex_unlock(&device->lock);
-    return status == FR_OK ? FR_OK : host_fail(device->base.host, status, "cpu: %d queues are open; close some first", CPU_MAX_QUEUES);
+    return status == FR_OK
+               ? FR_OK
+               : host_fail(device->base.host, status, "cpu: %d queues are open; close some first", CPU_MAX_QUEUES);
 }
 
 static void slot_give(fr_device *device, uint32_t slot) {
@@ -86,7 +88,8 @@ fr_status cpu_queue_open(fr_device *device, uint32_t threads, fr_queue **out_que
         host->free(queue);
         return status;
     }
-    status = cpu_dnnl_check(host, dnnl_stream_create(&queue->stream, device->engine, dnnl_stream_in_order), "dnnl_stream_create");
+    status = cpu_dnnl_check(host, dnnl_stream_create(&queue->stream, device->engine, dnnl_stream_in_order),
+                            "dnnl_stream_create");
     if (status != FR_OK) {
         slot_give(device, queue->slot);
         host->free(queue);

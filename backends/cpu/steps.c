@@ -9,10 +9,12 @@
 
 static const cpu_kind *kind_of(uint16_t kind) {
     static const cpu_kind *const kinds[] = {
-        [FR_STEP_INGEST] = &cpu_kind_ingest, [FR_STEP_EMIT] = &cpu_kind_emit, [FR_STEP_CONV] = &cpu_kind_conv,
-        [FR_STEP_FC] = &cpu_kind_fc, [FR_STEP_POOL] = &cpu_kind_pool, [FR_STEP_BINARY] = &cpu_kind_binary,
-        [FR_STEP_UNARY] = &cpu_kind_unary, [FR_STEP_CONCAT] = &cpu_kind_concat, [FR_STEP_LRN] = &cpu_kind_lrn,
-        [FR_STEP_SOFTMAX] = &cpu_kind_softmax, [FR_STEP_REORDER] = &cpu_kind_reorder, [FR_STEP_PAD] = &cpu_kind_pad,
+        [FR_STEP_INGEST] = &cpu_kind_ingest,   [FR_STEP_EMIT] = &cpu_kind_emit,
+        [FR_STEP_CONV] = &cpu_kind_conv,       [FR_STEP_FC] = &cpu_kind_fc,
+        [FR_STEP_POOL] = &cpu_kind_pool,       [FR_STEP_BINARY] = &cpu_kind_binary,
+        [FR_STEP_UNARY] = &cpu_kind_unary,     [FR_STEP_CONCAT] = &cpu_kind_concat,
+        [FR_STEP_LRN] = &cpu_kind_lrn,         [FR_STEP_SOFTMAX] = &cpu_kind_softmax,
+        [FR_STEP_REORDER] = &cpu_kind_reorder, [FR_STEP_PAD] = &cpu_kind_pad,
         [FR_STEP_ARGMAX] = &cpu_kind_argmax,
     };
     return kind < sizeof kinds / sizeof kinds[0] ? kinds[kind] : NULL;
@@ -72,11 +74,15 @@ const char *cpu_precision_word(uint16_t compute) {
     }
 }
 
-bool cpu_act_scales(uint16_t act) { return act == FR_ACT_NONE || act == FR_ACT_RELU || act == FR_ACT_LEAKY || act == FR_ACT_CLIP; }
+bool cpu_act_scales(uint16_t act) {
+    return act == FR_ACT_NONE || act == FR_ACT_RELU || act == FR_ACT_LEAKY || act == FR_ACT_CLIP;
+}
 
 /* ---- the step as a whole ---------------------------------------------------------------------------------------- */
 
-static bool dtype_known(uint16_t dtype) { return dtype == FR_F32 || dtype == FR_BF16 || dtype == FR_U8 || dtype == FR_S8; }
+static bool dtype_known(uint16_t dtype) {
+    return dtype == FR_F32 || dtype == FR_BF16 || dtype == FR_U8 || dtype == FR_S8;
+}
 
 /* What would make every candidate impossible. */
 static fr_reason step_trouble(const fr_device *device, const fr_step *step) {
@@ -107,7 +113,8 @@ static void refused_last(fr_candidate *list, uint32_t count) {
     }
 }
 
-fr_status cpu_candidates(fr_device *device, const fr_step *step, fr_candidate *out, uint32_t capacity, uint32_t *out_count) {
+fr_status cpu_candidates(fr_device *device, const fr_step *step, fr_candidate *out, uint32_t capacity,
+                         uint32_t *out_count) {
     *out_count = 0;
     cpu_offers offers = {out, capacity, 0, 0};
     const cpu_kind *kind = kind_of(step->kind);
@@ -121,7 +128,8 @@ fr_status cpu_candidates(fr_device *device, const fr_step *step, fr_candidate *o
     return FR_OK;
 }
 
-fr_status cpu_program_new(fr_device *device, const fr_step *step, const fr_candidate *candidate, size_t bytes, void *out_program) {
+fr_status cpu_program_new(fr_device *device, const fr_step *step, const fr_candidate *candidate, size_t bytes,
+                          void *out_program) {
     void *block = NULL;
     memset(out_program, 0, sizeof(void *));
     HOST_TRY(host_alloc(device->base.host, bytes, "a program", &block));
@@ -140,11 +148,13 @@ fr_status cpu_program_new(fr_device *device, const fr_step *step, const fr_candi
     return FR_OK;
 }
 
-fr_status cpu_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights, fr_program **out_program) {
+fr_status cpu_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights,
+                      fr_program **out_program) {
     *out_program = NULL;
     const cpu_kind *kind = kind_of(step->kind);
     if (kind == NULL || candidate->refused != FR_WHY_NOT)
-        return host_fail(device->base.host, FR_UNSUPPORTED, "cpu: candidate '%s' was refused and cannot be compiled", candidate->name);
+        return host_fail(device->base.host, FR_UNSUPPORTED, "cpu: candidate '%s' was refused and cannot be compiled",
+                         candidate->name);
     return kind->compile(device, step, candidate, weights, out_program);
 }
 
@@ -157,20 +167,25 @@ void cpu_program_free(fr_program *program) {
 }
 
 fr_status cpu_launch(fr_queue *queue, const fr_launch *launch) {
-    static const char *const source_words[FR_MAX_SRC] = {"source 0", "source 1", "source 2", "source 3", "source 4", "source 5", "source 6", "source 7"};
+    static const char *const source_words[FR_MAX_SRC] = {"source 0", "source 1", "source 2", "source 3",
+                                                         "source 4", "source 5", "source 6", "source 7"};
     fr_program *program = launch->program;
     const fr_host *host = queue->device->base.host;
     cpu_args args = {.valid = launch->valid};
     /* at the user's ends src_bytes and dst_bytes are of one image; what does not exist need not be bound */
     bool from_user = program->step.kind == FR_STEP_INGEST, to_user = program->step.kind == FR_STEP_EMIT;
     if ((from_user || to_user) && (launch->valid < 0 || launch->valid > program->step.n * program->step.images))
-        return host_fail(host, FR_INVALID, "cpu: %d images are said to be valid, of %d", launch->valid, program->step.n * program->step.images);
+        return host_fail(host, FR_INVALID, "cpu: %d images are said to be valid, of %d", launch->valid,
+                         program->step.n * program->step.images);
     for (int32_t i = 0; i < program->step.n_src; i++) {
         void *at = NULL;
-        HOST_TRY(host_binding_at(host, &launch->src[i], program->src_bytes[i] * (from_user ? (uint64_t)launch->valid : 1), source_words[i], &at));
+        HOST_TRY(host_binding_at(host, &launch->src[i],
+                                 program->src_bytes[i] * (from_user ? (uint64_t)launch->valid : 1), source_words[i],
+                                 &at));
         args.src[i] = at;
     }
-    HOST_TRY(host_binding_at(host, &launch->dst, program->dst_bytes * (to_user ? (uint64_t)launch->valid : 1), "destination", &args.dst));
+    HOST_TRY(host_binding_at(host, &launch->dst, program->dst_bytes * (to_user ? (uint64_t)launch->valid : 1),
+                             "destination", &args.dst));
     void *scratch = NULL;
     HOST_TRY(host_binding_at(host, &launch->scratch, program->scratch_bytes, "scratch", &scratch));
     args.scratch = scratch;

@@ -30,13 +30,17 @@ typedef struct cpu_wino_kernels {
     /* weight [c_out][c_in][3][3] -> u, cpu_wino_weight_count floats */
     void (*weights)(const cpu_wino *w, const float *weight, float *u);
     /* bias: out_blocks * lanes floats; residual: like dst, or NULL; scratch: cpu_wino_scratch_bytes, 64-byte aligned */
-    void (*run)(const cpu_wino *w, const float *src, const float *u, const float *bias, const float *residual, float *dst, float *scratch);
+    void (*run)(const cpu_wino *w, const float *src, const float *u, const float *bias, const float *residual,
+                float *dst, float *scratch);
 } cpu_wino_kernels;
 
-static inline int64_t cpu_wino_places(const cpu_wino *w) { return (int64_t)(w->side + 2) * (w->side + 2); }
+static inline int64_t cpu_wino_places(const cpu_wino *w) {
+    return (int64_t)(w->side + 2) * (w->side + 2);
+}
 
 static inline uint64_t cpu_wino_weight_count(const cpu_wino *w, int32_t lanes) {
-    return (uint64_t)cpu_wino_places(w) * (uint64_t)w->in_blocks * (uint64_t)w->out_blocks * (uint64_t)lanes * (uint64_t)lanes;
+    return (uint64_t)cpu_wino_places(w) * (uint64_t)w->in_blocks * (uint64_t)w->out_blocks * (uint64_t)lanes *
+           (uint64_t)lanes;
 }
 
 static inline int64_t cpu_wino_tile_count(const cpu_wino *w) {

@@ -15,11 +15,11 @@
 
 typedef struct cpu_wino_rows { /* 3x3, stride 1, dilation 1, one group; src is NCHW in f32 */
     int32_t h, w, out_h, out_w, pad_top, pad_left, c_in, c_out;
-    int32_t out_blocks;                 /* of `lanes` channels */
-    uint64_t place_step, block_step;    /* of dst, in elements: from place to place, from block to block */
-    uint16_t dtype;                     /* of dst */
-    float per_unit;                     /* U8, S8: stored = number * per_unit */
-    uint16_t act;                       /* NONE, RELU, CLIP or LEAKY, and act(0) = 0 where out_blocks has padding */
+    int32_t out_blocks;              /* of `lanes` channels */
+    uint64_t place_step, block_step; /* of dst, in elements: from place to place, from block to block */
+    uint16_t dtype;                  /* of dst */
+    float per_unit;                  /* U8, S8: stored = number * per_unit */
+    uint16_t act;                    /* NONE, RELU, CLIP or LEAKY, and act(0) = 0 where out_blocks has padding */
     float act_a, act_b;
 } cpu_wino_rows;
 
@@ -37,6 +37,8 @@ static inline uint64_t cpu_wino_rows_weight_count(const cpu_wino_rows *w, int32_
 /* Rows are worked on in strips of so many tiles. */
 enum { CPU_WINO_ROWS_STRIP = 16 };
 
-static inline uint64_t cpu_wino_rows_scratch_bytes(const cpu_wino_rows *w) { return 3 * 6 * (uint64_t)w->c_in * CPU_WINO_ROWS_STRIP * sizeof(float); }
+static inline uint64_t cpu_wino_rows_scratch_bytes(const cpu_wino_rows *w) {
+    return 3 * 6 * (uint64_t)w->c_in * CPU_WINO_ROWS_STRIP * sizeof(float);
+}
 
 #endif

@@ -7,7 +7,8 @@ static int32_t ceil_div(int32_t a, int32_t b) { /* b > 0 */
 }
 
 /* out[y][x] += weight * in[y * sh + dy][x * sw + dx], wherever that is inside the map. */
-static void add_tap(double *out, int32_t out_h, int32_t out_w, const double *in, int32_t h, int32_t w, const fr_window *win, int32_t dy, int32_t dx, double weight) {
+static void add_tap(double *out, int32_t out_h, int32_t out_w, const double *in, int32_t h, int32_t w,
+                    const fr_window *win, int32_t dy, int32_t dx, double weight) {
     int32_t x_begin = dx < 0 ? ceil_div(-dx, win->sw) : 0;
     int32_t x_end = ceil_div(w - dx, win->sw);
     x_end = x_end < out_w ? x_end : out_w;
@@ -28,7 +29,8 @@ static void add_tap(double *out, int32_t out_h, int32_t out_w, const double *in,
 }
 
 /* The sums of output channel o, without bias. */
-static void sum_channel(const fr_program *program, const ref_maps *src, int32_t o, double *out, int32_t out_h, int32_t out_w, int32_t c_out) {
+static void sum_channel(const fr_program *program, const ref_maps *src, int32_t o, double *out, int32_t out_h,
+                        int32_t out_w, int32_t c_out) {
     const fr_window *win = &program->step.win;
     int32_t c_group = src->c / program->step.groups, group = o / (c_out / program->step.groups);
     const float *weight = program->weight + (uint64_t)o * (uint64_t)c_group * (uint64_t)win->kh * (uint64_t)win->kw;
@@ -37,7 +39,8 @@ static void sum_channel(const fr_program *program, const ref_maps *src, int32_t 
         const double *map = src->at + (uint64_t)(group * c_group + c) * (uint64_t)src->h * (uint64_t)src->w;
         for (int32_t ky = 0; ky < win->kh; ky++)
             for (int32_t kx = 0; kx < win->kw; kx++)
-                add_tap(out, out_h, out_w, map, src->h, src->w, win, ky * win->dh - win->pad_top, kx * win->dw - win->pad_left, (double)*weight++);
+                add_tap(out, out_h, out_w, map, src->h, src->w, win, ky * win->dh - win->pad_top,
+                        kx * win->dw - win->pad_left, (double)*weight++);
     }
 }
 

@@ -25,7 +25,9 @@ fr_status ref_device_count(fr_driver *driver, uint32_t *out_count) {
 }
 
 static fr_status check_index(const fr_driver *driver, uint32_t index) {
-    return index == 0 ? FR_OK : host_fail(driver->host, FR_INVALID, "the reference backend has one device, no device %u", (unsigned)index);
+    return index == 0 ? FR_OK
+                      : host_fail(driver->host, FR_INVALID, "the reference backend has one device, no device %u",
+                                  (unsigned)index);
 }
 
 fr_status ref_device_facts(fr_driver *driver, uint32_t index, fr_device_facts *out_facts) {
@@ -36,7 +38,8 @@ fr_status ref_device_facts(fr_driver *driver, uint32_t index, fr_device_facts *o
     out_facts->flags = FR_DEVICE_UNIFIED | FR_DEVICE_HOST_POINTERS | FR_DEVICE_ORACLE;
     out_facts->units = 1;
     out_facts->lanes = 1;
-    out_facts->precisions = 1u << FR_PRECISION_F32 | 1u << FR_PRECISION_F16 | 1u << FR_PRECISION_BF16 | 1u << FR_PRECISION_INT8 | 1u << FR_PRECISION_F64;
+    out_facts->precisions = 1u << FR_PRECISION_F32 | 1u << FR_PRECISION_F16 | 1u << FR_PRECISION_BF16 |
+                            1u << FR_PRECISION_INT8 | 1u << FR_PRECISION_F64;
     long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
     if (pages > 0 && page_bytes > 0)
         out_facts->memory_bytes = (uint64_t)pages * (uint64_t)page_bytes;

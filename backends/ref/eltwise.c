@@ -38,7 +38,8 @@ void ref_binary(const fr_program *program, const ref_maps *src, double *extra, c
     (void)extra;
     for (uint64_t c = 0; c < (uint64_t)dst->c; c++)
         for (uint64_t i = 0; i < map; i++)
-            dst->at[c * map + i] = ref_act(step, combine(step->binary, src[0].at[c * map + i], src[1].at[c * map1 + (map1 == 1 ? 0 : i)]));
+            dst->at[c * map + i] =
+                ref_act(step, combine(step->binary, src[0].at[c * map + i], src[1].at[c * map1 + (map1 == 1 ? 0 : i)]));
 }
 
 void ref_unary(const fr_program *program, const ref_maps *src, double *extra, const ref_maps *dst) {

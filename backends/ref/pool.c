@@ -6,7 +6,8 @@
  * Rows and columns of a window count as the map's, the padding's, or neither: past the padded edge a window is clipped
  * (ceil_mode). AVG divides by the map's places in the window, AVG_INCLUDE_PAD by the map's and the padding's.
  */
-static double pool_window(uint8_t kind, const fr_window *win, const double *map, int32_t h, int32_t w, int32_t top, int32_t left) {
+static double pool_window(uint8_t kind, const fr_window *win, const double *map, int32_t h, int32_t w, int32_t top,
+                          int32_t left) {
     double best = -INFINITY, sum = 0.0;
     int64_t inside = 0, padded = 0;
     for (int32_t ky = 0; ky < win->kh; ky++) {
@@ -38,7 +39,8 @@ void ref_pool_maps(uint8_t kind, const fr_window *win, const ref_maps *src, cons
         const double *map = src->at + (uint64_t)c * (uint64_t)src->h * (uint64_t)src->w;
         for (int32_t y = 0; y < dst->h; y++)
             for (int32_t x = 0; x < dst->w; x++)
-                *out++ = pool_window(kind, win, map, src->h, src->w, y * win->sh - win->pad_top, x * win->sw - win->pad_left);
+                *out++ = pool_window(kind, win, map, src->h, src->w, y * win->sh - win->pad_top,
+                                     x * win->sw - win->pad_left);
     }
 }
 

@@ -73,7 +73,8 @@ static uint16_t settle(uint16_t layout) {
     return layout == FR_LAYOUT_ANY ? FR_LAYOUT_NCHW : layout;
 }
 
-fr_status ref_candidates(fr_device *device, const fr_step *step, fr_candidate *out, uint32_t capacity, uint32_t *out_count) {
+fr_status ref_candidates(fr_device *device, const fr_step *step, fr_candidate *out, uint32_t capacity,
+                         uint32_t *out_count) {
     (void)device;
     *out_count = 1;
     if (capacity == 0)
@@ -134,8 +135,9 @@ static fr_status copy_weights(fr_program *program, const fr_weights *weights) {
         return FR_OK;
     if (!weights || (step->has_bias && !weights->bias) || (step->compute != FR_PRECISION_INT8 && !weights->weight))
         return host_fail(host, FR_INVALID, "reference: the step's weights or bias are missing");
-    uint64_t inputs = step->kind == FR_STEP_FC ? ref_elements(&step->src[0])
-                                              : (uint64_t)(step->src[0].c / step->groups) * (uint64_t)step->win.kh * (uint64_t)step->win.kw;
+    uint64_t inputs = step->kind == FR_STEP_FC
+                          ? ref_elements(&step->src[0])
+                          : (uint64_t)(step->src[0].c / step->groups) * (uint64_t)step->win.kh * (uint64_t)step->win.kw;
     uint64_t count = (uint64_t)step->dst.c * inputs;
     if (step->compute == FR_PRECISION_INT8)
         HOST_TRY(copy_int8_weights(program, weights, count));
@@ -173,14 +175,16 @@ static bool is_settled(const fr_step *step) {
     return settled;
 }
 
-fr_status ref_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights, fr_program **out_program) {
+fr_status ref_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights,
+                      fr_program **out_program) {
     const fr_host *host = device->base.host;
     fr_program *program = NULL;
     fr_status status = FR_OK;
     void *block;
     *out_program = NULL;
     if (candidate->refused || step_check(step) != FR_WHY_NOT || !is_settled(step))
-        return host_fail(host, FR_INVALID, "reference: compile wants a step that candidates() accepted, with its layouts");
+        return host_fail(host, FR_INVALID,
+                         "reference: compile wants a step that candidates() accepted, with its layouts");
     HOST_TRY(host_alloc(host, sizeof(fr_program), "a program", &block));
     program = block;
     program->device = device;
@@ -266,7 +270,8 @@ static uint64_t source_bytes(const fr_step *step, int32_t index, int32_t valid) 
 static uint64_t target_bytes(const fr_step *step, int32_t valid) {
     if (step->kind != FR_STEP_EMIT)
         return fr_tensor_bytes(&step->dst, step->n);
-    return (uint64_t)valid * (ref_elements(&step->src[0]) / (uint64_t)step->images) * fr_dtype_bytes((fr_dtype)step->dst.dtype);
+    return (uint64_t)valid * (ref_elements(&step->src[0]) / (uint64_t)step->images) *
+           fr_dtype_bytes((fr_dtype)step->dst.dtype);
 }
 
 fr_status ref_launch(fr_queue *queue, const fr_launch *launch) {
@@ -276,7 +281,8 @@ fr_status ref_launch(fr_queue *queue, const fr_launch *launch) {
     bool is_user_end = step->kind == FR_STEP_INGEST || step->kind == FR_STEP_EMIT;
     void *src[FR_MAX_SRC] = {NULL}, *dst, *scratch;
     if (is_user_end && (launch->valid < 0 || launch->valid > step->n * step->images))
-        return host_fail(host, FR_INVALID, "reference: %d images are valid of at most %d", launch->valid, step->n * step->images);
+        return host_fail(host, FR_INVALID, "reference: %d images are valid of at most %d", launch->valid,
+                         step->n * step->images);
     for (int32_t i = 0; i < step->n_src; i++)
         HOST_TRY(host_binding_at(host, &launch->src[i], source_bytes(step, i, launch->valid), "source", &src[i]));
     HOST_TRY(host_binding_at(host, &launch->dst, target_bytes(step, launch->valid), "destination", &dst));

@@ -17,9 +17,15 @@
 
 #include "common/host_device.h"
 
-struct fr_driver { const fr_host *host; };
-struct fr_device { host_device base; };
-struct fr_queue { fr_device *device; };
+struct fr_driver {
+    const fr_host *host;
+};
+struct fr_device {
+    host_device base;
+};
+struct fr_queue {
+    fr_device *device;
+};
 
 typedef struct ref_maps { /* of one input: channel c, row y, column x at [(c * h + y) * w + x] */
     int32_t c, h, w;
@@ -28,10 +34,10 @@ typedef struct ref_maps { /* of one input: channel c, row y, column x at [(c * h
 
 struct fr_program {
     fr_device *device;
-    fr_step step;  /* layouts fixed; sub is not kept */
-    float *weight; /* in the order of fr_weights; int8 weights as they are stored */
-    float *bias;   /* NULL = none */
-    double *factor; /* int8: what the sum of each output channel is multiplied by; else NULL */
+    fr_step step;        /* layouts fixed; sub is not kept */
+    float *weight;       /* in the order of fr_weights; int8 weights as they are stored */
+    float *bias;         /* NULL = none */
+    double *factor;      /* int8: what the sum of each output channel is multiplied by; else NULL */
     float *mean, *scale; /* INGEST; NULL = 0 and 1 */
     uint64_t weight_bytes;
     uint64_t scratch_bytes;
@@ -57,8 +63,10 @@ fr_status ref_sync(fr_queue *queue);
 
 /* ---- program.c: candidates, compile, launch -------------------------------------------------------------- */
 
-fr_status ref_candidates(fr_device *device, const fr_step *step, fr_candidate *out, uint32_t capacity, uint32_t *out_count);
-fr_status ref_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights, fr_program **out_program);
+fr_status ref_candidates(fr_device *device, const fr_step *step, fr_candidate *out, uint32_t capacity,
+                         uint32_t *out_count);
+fr_status ref_compile(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights,
+                      fr_program **out_program);
 void ref_program_free(fr_program *program);
 fr_status ref_launch(fr_queue *queue, const fr_launch *launch);
 
@@ -78,7 +86,7 @@ static inline uint64_t ref_elements(const fr_tensor *t) { /* of one input, witho
 
 double ref_act(const fr_step *step, double x); /* eltwise.c: the step's activation */
 void ref_pool_maps(uint8_t kind, const fr_window *win, const ref_maps *src, const ref_maps *dst); /* pool.c */
-void ref_softmax_row(double *first, int32_t count, uint64_t stride); /* channel.c */
+void ref_softmax_row(double *first, int32_t count, uint64_t stride);                              /* channel.c */
 
 void ref_conv(const fr_program *program, const ref_maps *src, double *extra, const ref_maps *dst);
 void ref_fc(const fr_program *program, const ref_maps *src, double *extra, const ref_maps *dst);

@@ -12,10 +12,13 @@ void ref_ingest(const fr_program *program, const void *src, double *maps, void *
         for (int32_t i = 0; i < step->images; i++) {
             int32_t from = n * step->images + i;
             for (int32_t c = 0; c < image.c; c++) {
-                double mean = program->mean ? (double)program->mean[c] : 0.0, scale = program->scale ? (double)program->scale[c] : 1.0;
+                double mean = program->mean ? (double)program->mean[c] : 0.0,
+                       scale = program->scale ? (double)program->scale[c] : 1.0;
                 for (int32_t y = 0; y < image.h; y++)
                     for (int32_t x = 0; x < image.w; x++)
-                        *to++ = from < valid ? (ref_get(&image, src, fr_tensor_index(&image, from, c, y, x)) - mean) * scale : 0.0;
+                        *to++ = from < valid
+                                    ? (ref_get(&image, src, fr_tensor_index(&image, from, c, y, x)) - mean) * scale
+                                    : 0.0;
             }
         }
         ref_store(&step->dst, dst, n, maps);

@@ -22,7 +22,16 @@ fr_step conf_step(fr_step_kind kind, int32_t n, int32_t c, int32_t h, int32_t w)
 }
 
 fr_window conf_window(int32_t k, int32_t stride, int32_t pad) {
-    return (fr_window){.kh = k, .kw = k, .sh = stride, .sw = stride, .dh = 1, .dw = 1, .pad_top = pad, .pad_left = pad, .pad_bottom = pad, .pad_right = pad};
+    return (fr_window){.kh = k,
+                       .kw = k,
+                       .sh = stride,
+                       .sw = stride,
+                       .dh = 1,
+                       .dw = 1,
+                       .pad_top = pad,
+                       .pad_left = pad,
+                       .pad_bottom = pad,
+                       .pad_right = pad};
 }
 
 /* Where the last window of ceil_mode would begin in the padding behind the map, it is left out, as in ONNX. */
@@ -63,7 +72,9 @@ bool conf_set_pool(fr_step *step, fr_pool_kind kind, fr_window win, bool ceil_mo
 
 static bool never_negative(const fr_step *step) {
     switch (step->act) {
-    case FR_ACT_RELU: case FR_ACT_SIGMOID: case FR_ACT_HARDSIGMOID: return true;
+    case FR_ACT_RELU:
+    case FR_ACT_SIGMOID:
+    case FR_ACT_HARDSIGMOID: return true;
     case FR_ACT_CLIP: return step->act_a >= 0;
     default: return false;
     }
@@ -71,7 +82,8 @@ static bool never_negative(const fr_step *step) {
 
 void conf_set_type(fr_step *step, conf_type type) {
     static const uint16_t dtypes[CONF_TYPES] = {FR_F32, FR_BF16, FR_F16, FR_U8};
-    static const uint16_t precisions[CONF_TYPES] = {FR_PRECISION_F32, FR_PRECISION_BF16, FR_PRECISION_F16, FR_PRECISION_INT8};
+    static const uint16_t precisions[CONF_TYPES] = {FR_PRECISION_F32, FR_PRECISION_BF16, FR_PRECISION_F16,
+                                                    FR_PRECISION_INT8};
     step->compute = precisions[type];
     for (int32_t i = 0; i < step->n_src; i++)
         step->src[i].dtype = dtypes[type];
@@ -184,18 +196,27 @@ static void put_kind(char *out, size_t bytes, const fr_step *step) {
             put(out, bytes, "%cc%d", i ? '.' : '-', step->src[i].c);
         put(out, bytes, "-%dx%d", src->h, src->w);
         return;
-    case FR_STEP_LRN: put(out, bytes, "lrn%d-c%d-%dx%d-k%g", step->lrn_size, src->c, src->h, src->w, (double)step->lrn_k); return;
+    case FR_STEP_LRN:
+        put(out, bytes, "lrn%d-c%d-%dx%d-k%g", step->lrn_size, src->c, src->h, src->w, (double)step->lrn_k);
+        return;
     case FR_STEP_SOFTMAX: put(out, bytes, "softmax-c%d-%dx%d", src->c, src->h, src->w); return;
-    case FR_STEP_REORDER: put(out, bytes, "reorder-c%d-%dx%d-toc%d-%dx%d", src->c, src->h, src->w, dst->c, dst->h, dst->w); return;
+    case FR_STEP_REORDER:
+        put(out, bytes, "reorder-c%d-%dx%d-toc%d-%dx%d", src->c, src->h, src->w, dst->c, dst->h, dst->w);
+        return;
     case FR_STEP_PAD:
         put(out, bytes, "pad%g-c%d-%dx%d", (double)step->pad_value, src->c, src->h, src->w);
         put_pads(out, bytes, &step->win);
         return;
-    case FR_STEP_ARGMAX: put(out, bytes, "argmax%s-c%d-%dx%d", step->pick_last ? "last" : "", src->c, src->h, src->w); return;
-    case FR_STEP_INGEST:
-        put(out, bytes, "ingest-%s-c%dx%d-%dx%d", src->layout == FR_LAYOUT_USER_CHW ? "chw" : "hwc", step->image_c, step->images, src->h, src->w);
+    case FR_STEP_ARGMAX:
+        put(out, bytes, "argmax%s-c%d-%dx%d", step->pick_last ? "last" : "", src->c, src->h, src->w);
         return;
-    case FR_STEP_EMIT: put(out, bytes, "emit-c%dx%d%s", src->c / step->images, step->images, step->softmax ? "-softmax" : ""); return;
+    case FR_STEP_INGEST:
+        put(out, bytes, "ingest-%s-c%dx%d-%dx%d", src->layout == FR_LAYOUT_USER_CHW ? "chw" : "hwc", step->image_c,
+            step->images, src->h, src->w);
+        return;
+    case FR_STEP_EMIT:
+        put(out, bytes, "emit-c%dx%d%s", src->c / step->images, step->images, step->softmax ? "-softmax" : "");
+        return;
     default: put(out, bytes, "chain%d-c%do%d-%dx%d", step->n_sub, src->c, dst->c, src->h, src->w); return;
     }
 }

@@ -22,7 +22,10 @@ typedef struct conf_case {
     bool all_layouts;          /* ask for every pair of fixed layouts too */
 } conf_case;
 
-typedef struct conf_list { conf_case *items; size_t count, capacity; } conf_list;
+typedef struct conf_list {
+    conf_case *items;
+    size_t count, capacity;
+} conf_list;
 
 fr_status conf_cases_build(conf_list *out_list) FR_MUST_CHECK;
 void conf_cases_free(conf_list *list);

@@ -4,7 +4,9 @@
 #include "base/status.h"
 #include "cases.h"
 
-typedef struct conv_shape { int32_t c, h, w, c_out, kh, kw, sh, sw, d, pad[4], groups; } conv_shape; /* pad: top, left, bottom, right */
+typedef struct conv_shape {
+    int32_t c, h, w, c_out, kh, kw, sh, sw, d, pad[4], groups;
+} conv_shape; /* pad: top, left, bottom, right */
 
 static const conv_shape shapes[] = {
     /* 1x1 kernels, 1x1 maps, odd maps */
@@ -60,7 +62,13 @@ static const conv_shape shapes[] = {
     {8, 9, 9, 16, 3, 3, 1, 1, 1, {1, 1, 1, 1}, 8},
 };
 
-typedef struct epilogue { uint8_t bias, act; float a, b; uint8_t residual, pool; int32_t k, stride, pad; bool ceil_mode; } epilogue;
+typedef struct epilogue {
+    uint8_t bias, act;
+    float a, b;
+    uint8_t residual, pool;
+    int32_t k, stride, pad;
+    bool ceil_mode;
+} epilogue;
 
 static const epilogue epilogues[] = {
     {1, FR_ACT_RELU, 0, 0, 0, FR_POOL_NONE, 0, 0, 0, false},
@@ -137,7 +145,8 @@ static fr_status add_int8(conf_list *list) {
         step.src[1].dtype = FR_F32;
         step.dst.dtype = FR_F32;
         FR_TRY(conf_add(list, &step, false, 0));
-        step = conf_conv(3, channels[i], 8, 9, channels[i] + 3, conf_window(3, 1, 1), 1); /* a float layer before int8 ones */
+        step = conf_conv(3, channels[i], 8, 9, channels[i] + 3, conf_window(3, 1, 1),
+                         1); /* a float layer before int8 ones */
         conf_set_type(&step, CONF_F32);
         step.dst.dtype = FR_U8;
         FR_TRY(conf_add(list, &step, false, 0));

@@ -9,7 +9,11 @@ static int32_t folded_width(int32_t width, int32_t fold) { /* floor(width * sqrt
     return wide;
 }
 
-typedef struct at { conf_list *list; int32_t fold, c, h, w; bool is_first, every_type; } at;
+typedef struct at {
+    conf_list *list;
+    int32_t fold, c, h, w;
+    bool is_first, every_type;
+} at;
 
 /* The first layer stays float, as the engine keeps it. Big layers run in two types only: the oracle has to keep up. */
 static fr_status add_step(at *a, const fr_step *step) {
@@ -52,7 +56,8 @@ static fr_status game(conf_list *list, int32_t fold, int32_t h, int32_t w, int32
     return fc(&a, classes, true);
 }
 
-static fr_status noscope(conf_list *list, int32_t fold, int32_t width, bool second_pair, int32_t dense, bool every_type) {
+static fr_status noscope(conf_list *list, int32_t fold, int32_t width, bool second_pair, int32_t dense,
+                         bool every_type) {
     at a = {list, fold, 3 * fold, 50, 50, true, every_type};
     FR_TRY(conv(&a, width, 0, 0));
     FR_TRY(conv(&a, width, 2, 2));

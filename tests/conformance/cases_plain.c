@@ -15,11 +15,13 @@ static fr_step fc_step(int32_t n, int32_t c, int32_t h, int32_t w, int32_t c_out
 }
 
 static fr_status add_fc(conf_list *list) {
-    static const int32_t shapes[][4] = {{1, 1, 1, 1}, {7, 1, 1, 5}, {264, 1, 1, 11}, {90, 1, 1, 45}, {1024, 1, 1, 100},
-        {16, 5, 5, 10}, {17, 3, 4, 33}, {8, 3, 11, 111}, {64, 1, 1, 64}, {16, 25, 25, 128}};
+    static const int32_t shapes[][4] = {{1, 1, 1, 1},      {7, 1, 1, 5},     {264, 1, 1, 11}, {90, 1, 1, 45},
+                                        {1024, 1, 1, 100}, {16, 5, 5, 10},   {17, 3, 4, 33},  {8, 3, 11, 111},
+                                        {64, 1, 1, 64},    {16, 25, 25, 128}};
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         for (int32_t variant = 0; variant < 4; variant++) {
-            fr_step step = fc_step(batches[(i + (size_t)variant) % 3], shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3]);
+            fr_step step =
+                fc_step(batches[(i + (size_t)variant) % 3], shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3]);
             step.has_bias = variant != 1;
             step.act = variant % 2 ? FR_ACT_RELU : FR_ACT_NONE;
             if (variant == 3)
@@ -45,20 +47,18 @@ static fr_status add_fc(conf_list *list) {
     return FR_OK;
 }
 
-typedef struct pool_shape { int32_t c, h, w, kh, kw, sh, sw, pad[4]; bool ceil_mode; } pool_shape;
+typedef struct pool_shape {
+    int32_t c, h, w, kh, kw, sh, sw, pad[4];
+    bool ceil_mode;
+} pool_shape;
 
 static fr_status add_pools(conf_list *list) {
     static const pool_shape shapes[] = {
-        {32, 22, 26, 3, 3, 2, 2, {0, 0, 0, 0}, false},
-        {17, 10, 13, 3, 3, 1, 1, {0, 0, 0, 0}, false},
-        {16, 12, 12, 2, 2, 2, 2, {0, 0, 0, 0}, false},
-        {45, 11, 9, 3, 3, 2, 2, {1, 1, 1, 1}, false},
-        {3, 12, 14, 3, 3, 2, 2, {0, 0, 0, 0}, true},
-        {9, 13, 8, 3, 2, 2, 3, {1, 0, 1, 1}, true},
-        {64, 7, 7, 7, 7, 1, 1, {0, 0, 0, 0}, false},
-        {1, 5, 5, 1, 1, 2, 2, {0, 0, 0, 0}, false},
-        {8, 4, 4, 2, 2, 3, 3, {0, 0, 0, 0}, false},
-        {90, 6, 6, 5, 5, 1, 1, {2, 2, 2, 2}, false},
+        {32, 22, 26, 3, 3, 2, 2, {0, 0, 0, 0}, false}, {17, 10, 13, 3, 3, 1, 1, {0, 0, 0, 0}, false},
+        {16, 12, 12, 2, 2, 2, 2, {0, 0, 0, 0}, false}, {45, 11, 9, 3, 3, 2, 2, {1, 1, 1, 1}, false},
+        {3, 12, 14, 3, 3, 2, 2, {0, 0, 0, 0}, true},   {9, 13, 8, 3, 2, 2, 3, {1, 0, 1, 1}, true},
+        {64, 7, 7, 7, 7, 1, 1, {0, 0, 0, 0}, false},   {1, 5, 5, 1, 1, 2, 2, {0, 0, 0, 0}, false},
+        {8, 4, 4, 2, 2, 3, 3, {0, 0, 0, 0}, false},    {90, 6, 6, 5, 5, 1, 1, {2, 2, 2, 2}, false},
         {12, 1, 1, 1, 1, 1, 1, {0, 0, 0, 0}, false},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
@@ -130,7 +130,10 @@ static fr_status add_channelwise(conf_list *list) {
             }
         }
     }
-    static const struct { int32_t size, c; float alpha, k; } lrns[] = {{5, 32, 1e-4f, 1}, {5, 45, 0.01f, 2}, {4, 17, 0.5f, 1}, {3, 3, 1, 1}, {1, 8, 0.1f, 1}, {9, 5, 0.1f, 1}};
+    static const struct {
+        int32_t size, c;
+        float alpha, k;
+    } lrns[] = {{5, 32, 1e-4f, 1}, {5, 45, 0.01f, 2}, {4, 17, 0.5f, 1}, {3, 3, 1, 1}, {1, 8, 0.1f, 1}, {9, 5, 0.1f, 1}};
     for (size_t i = 0; i < sizeof lrns / sizeof lrns[0]; i++) {
         fr_step step = conf_step(FR_STEP_LRN, batches[i % 3], lrns[i].c, 6, 5);
         step.lrn_size = lrns[i].size;
@@ -182,7 +185,14 @@ static fr_status add_moves(conf_list *list) {
         step.dst = swapped;
         FR_TRY(conf_add(list, &step, i == 2, 0));
     }
-    static const struct { int32_t c, pad[4]; float value; } pads[] = {{3, {1, 1, 1, 1}, 0}, {17, {0, 2, 3, 1}, 0}, {32, {1, 0, 0, 2}, 1.5f}, {45, {0, 0, 1, 1}, -2}, {8, {-1, 0, 2, -1}, 0}};
+    static const struct {
+        int32_t c, pad[4];
+        float value;
+    } pads[] = {{3, {1, 1, 1, 1}, 0},
+                {17, {0, 2, 3, 1}, 0},
+                {32, {1, 0, 0, 2}, 1.5f},
+                {45, {0, 0, 1, 1}, -2},
+                {8, {-1, 0, 2, -1}, 0}};
     for (size_t i = 0; i < sizeof pads / sizeof pads[0]; i++) {
         fr_step step = conf_step(FR_STEP_PAD, batches[i % 3], pads[i].c, 6, 5);
         step.win.pad_top = pads[i].pad[0];

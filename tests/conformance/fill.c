@@ -27,16 +27,19 @@ static bool pool_is_exact(const fr_step *step, int32_t h, int32_t w) {
         return true;
     bool is_clipped = win->pad_top || win->pad_left || win->pad_bottom || win->pad_right ||
                       (step->dst.h - 1) * win->sh + win->kh > h || (step->dst.w - 1) * win->sw + win->kw > w;
-    return is_power_of_two(win->kh * win->kw) && !is_clipped && !(is_byte(step->dst.dtype) && step->kind == FR_STEP_CONV);
+    return is_power_of_two(win->kh * win->kw) && !is_clipped &&
+           !(is_byte(step->dst.dtype) && step->kind == FR_STEP_CONV);
 }
 
 bool conf_can_be_exact(const fr_step *step) {
-    bool act_is_exact = step->act == FR_ACT_NONE || step->act == FR_ACT_RELU || step->act == FR_ACT_CLIP || step->act == FR_ACT_LEAKY || step->act == FR_ACT_HARDSIGMOID;
+    bool act_is_exact = step->act == FR_ACT_NONE || step->act == FR_ACT_RELU || step->act == FR_ACT_CLIP ||
+                        step->act == FR_ACT_LEAKY || step->act == FR_ACT_HARDSIGMOID;
     int32_t h = step->src[0].h, w = step->src[0].w;
     if (step->kind == FR_STEP_CONV)
         fr_conv_map(step, &h, &w);
     switch (step->kind) {
-    case FR_STEP_LRN: case FR_STEP_SOFTMAX: return false;
+    case FR_STEP_LRN:
+    case FR_STEP_SOFTMAX: return false;
     case FR_STEP_EMIT: return !step->softmax;
     case FR_STEP_BINARY: return step->binary != FR_BINARY_DIV && act_is_exact;
     case FR_STEP_CHAIN: return step->compute == FR_PRECISION_F32; /* what lies between may be rounded, or not */
@@ -68,13 +71,16 @@ static void set_scales(fr_step *step, conf_fill fill, fr_random *random) {
     for (int32_t i = 0; i < step->n_src; i++) {
         bool differs = step->kind == FR_STEP_CONCAT && step->n_src % 2 == 1 && i % 2 == 1;
         double any = 0.02 * (1.0 + fr_random_uniform(random));
-        double scale = is_exact ? (i == 1 && has_weights(step) ? 0.0625 : 0.125) : step->kind == FR_STEP_CONCAT && i > 0 ? (double)step->src[0].scale : any;
+        double scale = is_exact                                ? (i == 1 && has_weights(step) ? 0.0625 : 0.125)
+                       : step->kind == FR_STEP_CONCAT && i > 0 ? (double)step->src[0].scale
+                                                               : any;
         if (differs)
             scale *= 0.5;
         step->src[i].scale = is_byte(step->src[i].dtype) ? (float)scale : 0.0f;
     }
     double range = 8.0; /* of results, as set_weights makes them */
-    bool keeps = step->kind == FR_STEP_POOL || step->kind == FR_STEP_CONCAT || step->kind == FR_STEP_PAD || step->kind == FR_STEP_SOFTMAX;
+    bool keeps = step->kind == FR_STEP_POOL || step->kind == FR_STEP_CONCAT || step->kind == FR_STEP_PAD ||
+                 step->kind == FR_STEP_SOFTMAX;
     if (step->act == FR_ACT_SIGMOID || step->act == FR_ACT_HARDSIGMOID || step->act == FR_ACT_TANH)
         range = 1.0;
     if (step->act == FR_ACT_CLIP)
@@ -174,18 +180,22 @@ static void *grab(uint64_t count, size_t item_bytes, fr_status *status) {
 }
 
 /* Int8: real results have deviation 3. Deviations of what is multiplied: EXACT 8.8 (u8 to 15) and 4.3, RANDOM 147 and 73. */
-static void set_int8_weights(const fr_step *step, conf_fill fill, double length, uint64_t count, conf_weights *w, fr_random *random) {
+static void set_int8_weights(const fr_step *step, conf_fill fill, double length, uint64_t count, conf_weights *w,
+                             fr_random *random) {
     double scale = 3.0 / (sqrt(length) * (fill == CONF_EXACT ? 8.8 * 4.3 : 147.0 * 73.0) * (double)step->src[0].scale);
     for (int32_t o = 0; o < step->dst.c; o++)
-        w->weight_scale[o] = (float)(fill == CONF_EXACT ? exp2(floor(log2(scale)) + (double)(o % 2)) : scale * (0.5 + fr_random_uniform(random)));
+        w->weight_scale[o] = (float)(fill == CONF_EXACT ? exp2(floor(log2(scale)) + (double)(o % 2))
+                                                        : scale * (0.5 + fr_random_uniform(random)));
     for (uint64_t i = 0; i < count; i++)
         w->weight_s8[i] = (int8_t)(fill == CONF_EXACT ? between(random, -7, 7) : between(random, -127, 127));
 }
 
-static fr_status make_weights(const fr_step *step, conf_fill fill, fr_random *random, conf_weights *w, fr_weights *out_weights) {
+static fr_status make_weights(const fr_step *step, conf_fill fill, fr_random *random, conf_weights *w,
+                              fr_weights *out_weights) {
     fr_status status = FR_OK;
     *out_weights = (fr_weights){.struct_bytes = sizeof *out_weights};
-    if (step->kind == FR_STEP_INGEST && (step->image_c > 1 || fill == CONF_RANDOM)) { /* one exact channel: none given */
+    if (step->kind == FR_STEP_INGEST &&
+        (step->image_c > 1 || fill == CONF_RANDOM)) { /* one exact channel: none given */
         w->mean = grab((uint64_t)step->image_c, sizeof *w->mean, &status);
         w->scale = grab((uint64_t)step->image_c, sizeof *w->scale, &status);
         for (int32_t c = 0; status == FR_OK && c < step->image_c; c++) {
@@ -211,7 +221,8 @@ static fr_status make_weights(const fr_step *step, conf_fill fill, fr_random *ra
             w->bias = grab((uint64_t)step->dst.c, sizeof *w->bias, &status);
         for (int32_t o = 0; status == FR_OK && step->has_bias && o < step->dst.c; o++) {
             double unit = is_int8 ? (double)step->src[0].scale * (double)w->weight_scale[o] : 1.0;
-            w->bias[o] = (float)(fill == CONF_RANDOM ? spread(random, 1.0) : between(random, is_int8 ? -64 : -4, is_int8 ? 64 : 4) * unit);
+            w->bias[o] = (float)(fill == CONF_RANDOM ? spread(random, 1.0)
+                                                     : between(random, is_int8 ? -64 : -4, is_int8 ? 64 : 4) * unit);
         }
     }
     out_weights->weight = w->weight;
@@ -244,7 +255,8 @@ fr_status conf_numbers_make(const conf_case *from, conf_fill fill, uint64_t seed
     set_scales(&out_numbers->step, fill, &random);
     FR_GO(failed, make_weights(&out_numbers->step, fill, &random, &out_numbers->owned, &out_numbers->weights));
     for (int32_t i = 0; i < out_numbers->step.n_sub; i++)
-        FR_GO(failed, make_weights(&out_numbers->sub[i], fill, &random, &out_numbers->sub_owned[i], &out_numbers->sub_weights[i]));
+        FR_GO(failed, make_weights(&out_numbers->sub[i], fill, &random, &out_numbers->sub_owned[i],
+                                   &out_numbers->sub_weights[i]));
     link_subs(out_numbers);
     for (int32_t i = 0; i < out_numbers->step.n_src; i++)
         FR_GO(failed, make_source(out_numbers, i, &random));
@@ -294,7 +306,8 @@ fr_status conf_numbers_magnitude(const conf_numbers *from, conf_numbers *out_num
     memcpy(out_numbers->sub, from->sub, sizeof out_numbers->sub);
     FR_GO(failed, abs_weights(&out_numbers->step, &from->weights, &out_numbers->owned, &out_numbers->weights));
     for (int32_t i = 0; i < from->step.n_sub; i++)
-        FR_GO(failed, abs_weights(&out_numbers->sub[i], &from->sub_weights[i], &out_numbers->sub_owned[i], &out_numbers->sub_weights[i]));
+        FR_GO(failed, abs_weights(&out_numbers->sub[i], &from->sub_weights[i], &out_numbers->sub_owned[i],
+                                  &out_numbers->sub_weights[i]));
     link_subs(out_numbers);
     for (int32_t i = 0; i < from->step.n_src; i++) {
         const fr_tensor *t = &from->step.src[i];

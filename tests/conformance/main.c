@@ -20,14 +20,13 @@ typedef struct choices {
     bool lists, is_verbose;
 } choices;
 
-static const char usage[] =
-    "usage: conformance [--device ID] [--filter TEXT] [--seed N] [--list] [--verbose]\n"
-    "  --device ID    one backend or device: cpu, cpu:0 (default: all of them)\n"
-    "  --filter TEXT  cases whose name contains TEXT\n"
-    "  --seed N       other numbers (default 1)\n"
-    "  --list         names of the cases, nothing is run\n"
-    "  --verbose      each candidate as it runs\n"
-    "example: conformance --device cpu:0 --filter conv3x3-c32 --seed 7\n";
+static const char usage[] = "usage: conformance [--device ID] [--filter TEXT] [--seed N] [--list] [--verbose]\n"
+                            "  --device ID    one backend or device: cpu, cpu:0 (default: all of them)\n"
+                            "  --filter TEXT  cases whose name contains TEXT\n"
+                            "  --seed N       other numbers (default 1)\n"
+                            "  --list         names of the cases, nothing is run\n"
+                            "  --verbose      each candidate as it runs\n"
+                            "example: conformance --device cpu:0 --filter conv3x3-c32 --seed 7\n";
 
 static bool parse(int argc, char **argv, choices *out_options) {
     *out_options = (choices){.seed = 1};
@@ -83,7 +82,11 @@ static bool is_required(const char *backend) {
     return false;
 }
 
-typedef struct field { conf_device devices[MOST_DEVICES]; size_t count; bool failed; } field;
+typedef struct field {
+    conf_device devices[MOST_DEVICES];
+    size_t count;
+    bool failed;
+} field;
 
 static void skip(field *f, const char *backend, const char *why) {
     bool required = is_required(backend);
@@ -177,8 +180,9 @@ static fr_status run_case(field *f, conf_oracle *oracle, const conf_case *c, uin
 
 static void report(const conf_device *device, double seconds) {
     const conf_counts *n = &device->counts;
-    printf("%s (%s): %llu cases, %llu candidates, %llu runs, %llu failures, %.1f s\n", device->id, device->facts.name, (unsigned long long)n->cases,
-        (unsigned long long)n->candidates, (unsigned long long)n->runs, (unsigned long long)n->failures, seconds);
+    printf("%s (%s): %llu cases, %llu candidates, %llu runs, %llu failures, %.1f s\n", device->id, device->facts.name,
+           (unsigned long long)n->cases, (unsigned long long)n->candidates, (unsigned long long)n->runs,
+           (unsigned long long)n->failures, seconds);
     if (n->no_precision)
         printf("  not a precision of this device: %llu cases\n", (unsigned long long)n->no_precision);
     if (n->no_candidate)
@@ -206,7 +210,8 @@ static fr_status run_all(field *f, conf_oracle *oracle, const conf_list *list, c
         conf_device *device = &f->devices[i];
         FR_TRY(device->backend->memory_use(device->device, &after));
         if (memcmp(after.live, before[i].live, sizeof after.live) != 0)
-            conf_report_failure(device, "device", "promises", "memory is still live after all programs and buffers were freed");
+            conf_report_failure(device, "device", "promises",
+                                "memory is still live after all programs and buffers were freed");
         report(device, (double)(fr_clock_ns() - begin) * 1e-9);
         f->failed |= device->counts.failures > 0;
     }

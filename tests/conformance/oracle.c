@@ -28,7 +28,8 @@ static fr_status window_on(const conf_oracle *o, void *memory, uint64_t bytes, f
     return o->backend->buffer_point(out_binding->buffer, memory, bytes);
 }
 
-static fr_status launch(conf_oracle *o, const conf_numbers *numbers, fr_launch *launch_record, double *value, uint64_t count) {
+static fr_status launch(conf_oracle *o, const conf_numbers *numbers, fr_launch *launch_record, double *value,
+                        uint64_t count) {
     fr_step step = numbers->step;
     fr_candidate candidate;
     uint32_t found;
@@ -51,7 +52,8 @@ static fr_status launch(conf_oracle *o, const conf_numbers *numbers, fr_launch *
     for (int32_t i = 0; i < step.n_src; i++)
         FR_TRY(window_on(o, numbers->src[i], numbers->src_bytes[i], &launch_record->src[i]));
     FR_TRY(window_on(o, value, count * sizeof *value, &launch_record->dst));
-    FR_TRY(o->backend->buffer_new(o->device, FR_BUFFER_SCRATCH, candidate.scratch_bytes, &launch_record->scratch.buffer));
+    FR_TRY(
+        o->backend->buffer_new(o->device, FR_BUFFER_SCRATCH, candidate.scratch_bytes, &launch_record->scratch.buffer));
     launch_record->valid = numbers->valid;
     FR_TRY(o->backend->launch(o->queue, launch_record));
     return o->backend->sync(o->queue);
@@ -61,7 +63,8 @@ static uint64_t answer_count(const conf_numbers *numbers) {
     const fr_step *step = &numbers->step;
     const fr_tensor *t = step->kind == FR_STEP_EMIT ? &step->src[0] : &step->dst;
     uint64_t each = (uint64_t)t->c * (uint64_t)t->h * (uint64_t)t->w;
-    return step->kind == FR_STEP_EMIT ? each / (uint64_t)step->images * (uint64_t)numbers->valid : each * (uint64_t)step->n;
+    return step->kind == FR_STEP_EMIT ? each / (uint64_t)step->images * (uint64_t)numbers->valid
+                                      : each * (uint64_t)step->n;
 }
 
 static fr_status run(conf_oracle *o, const conf_numbers *numbers, double **out_value) {
@@ -111,7 +114,8 @@ void conf_answer_free(conf_answer *answer) {
 
 double conf_wanted(const conf_numbers *numbers, const conf_answer *answer, uint64_t i) {
     const fr_tensor *dst = &numbers->step.dst;
-    double value = answer->value[i], lowest = dst->dtype == FR_U8 ? 0.0 : -128.0, highest = dst->dtype == FR_U8 ? 255.0 : 127.0;
+    double value = answer->value[i], lowest = dst->dtype == FR_U8 ? 0.0 : -128.0,
+           highest = dst->dtype == FR_U8 ? 255.0 : 127.0;
     uint64_t stored = 0;
     if (numbers->fill == CONF_EXACT) {
         conf_encode(dst->dtype, dst->scale, &stored, 0, value);
@@ -148,7 +152,8 @@ static double sums_allowed(const fr_step *step, double want, double magnitude, b
     double reach = fabs(want) + (step->residual ? 1.0 : 0.0) + (is_smooth(step) ? 3.0 : 0.0);
     bool is_byte = step->dst.dtype == FR_U8 || step->dst.dtype == FR_S8;
     bool rounds_before_mean = is_byte && step->pool > FR_POOL_MAX;
-    return f32 + 2.0 * between * reach + (is_smooth(step) ? 4e-6 : 0.0) + (rounds_before_mean ? 0.5 * (double)step->dst.scale : 0.0);
+    return f32 + 2.0 * between * reach + (is_smooth(step) ? 4e-6 : 0.0) +
+           (rounds_before_mean ? 0.5 * (double)step->dst.scale : 0.0);
 }
 
 static double plain_allowed(const fr_step *step, double want) {
@@ -156,7 +161,9 @@ static double plain_allowed(const fr_step *step, double want) {
     switch (step->kind) {
     case FR_STEP_POOL: return step->pool == FR_POOL_MAX ? 0.0 : 2.0 * sqrt(conf_sum_length(step)) * f32 * 10.0;
     case FR_STEP_BINARY: return f32 * (4.0 * size + 32.0);
-    case FR_STEP_UNARY: return step->act == FR_ACT_NONE ? 0.0 : f32 * 4.0 * (size + 1.0) + (is_smooth(step) ? 4e-6 * (size + 1.0) : 0.0);
+    case FR_STEP_UNARY:
+        return step->act == FR_ACT_NONE ? 0.0
+                                        : f32 * 4.0 * (size + 1.0) + (is_smooth(step) ? 4e-6 * (size + 1.0) : 0.0);
     case FR_STEP_LRN: return 2e-5 * size;
     case FR_STEP_SOFTMAX: return 1e-5 * size + 1e-7;
     case FR_STEP_EMIT: return step->softmax ? 1e-5 * size + 1e-7 : 0.0;
@@ -170,7 +177,8 @@ double conf_allowed(const conf_numbers *numbers, const conf_answer *answer, uint
     if (numbers->fill == CONF_EXACT)
         return 0.0;
     double want = answer->value[i];
-    double computed = has_sums(step) ? sums_allowed(step, want, answer->magnitude[i], is_inexact) : plain_allowed(step, want);
+    double computed =
+        has_sums(step) ? sums_allowed(step, want, answer->magnitude[i], is_inexact) : plain_allowed(step, want);
     double stored = 1.01 * roundoff_of(step->dst.dtype) * (fabs(want) + computed);
     if (step->dst.dtype == FR_F16)
         stored += 0x1p-25; /* half the smallest subnormal */

@@ -5,14 +5,18 @@
 #include "fill.h"
 #include "run/registry.h"
 
-typedef struct conf_oracle { const fr_backend *backend; fr_device *device; fr_queue *queue; } conf_oracle;
+typedef struct conf_oracle {
+    const fr_backend *backend;
+    fr_device *device;
+    fr_queue *queue;
+} conf_oracle;
 
 fr_status conf_oracle_open(fr_registry *registry, conf_oracle *out_oracle) FR_MUST_CHECK;
 void conf_oracle_close(conf_oracle *oracle); /* takes one that never opened */
 
 typedef struct conf_answer { /* in CHW order, input after input; EMIT: row after row */
-    double *value;     /* before dst's rounding */
-    double *magnitude; /* RANDOM fill of CONV, FC and CHAIN; else NULL */
+    double *value;           /* before dst's rounding */
+    double *magnitude;       /* RANDOM fill of CONV, FC and CHAIN; else NULL */
     uint64_t count;
 } conf_answer;
 

@@ -5,16 +5,17 @@
 #include "base/status.h"
 #include "runner.h"
 
-#define PROMISE(condition, text)                                                              \
-    do {                                                                                      \
-        if (!(condition))                                                                     \
-            conf_report_failure(device, "device", "promises", "%s", (text));                  \
+#define PROMISE(condition, text)                                             \
+    do {                                                                     \
+        if (!(condition))                                                    \
+            conf_report_failure(device, "device", "promises", "%s", (text)); \
     } while (0)
 
 static void check_facts(conf_device *device) {
     const fr_device_facts *facts = &device->facts;
     const fr_backend *b = device->backend;
-    PROMISE(b->abi == FR_BACKEND_ABI && b->name && b->title && b->version, "the table lacks its ABI, name, title or version");
+    PROMISE(b->abi == FR_BACKEND_ABI && b->name && b->title && b->version,
+            "the table lacks its ABI, name, title or version");
     PROMISE(memchr(facts->name, '\0', sizeof facts->name) && facts->name[0], "the device has no name");
     PROMISE(facts->driver[0], "the device names no driver");
     PROMISE(facts->units >= 1 && facts->lanes >= 1, "the device has no units or no lanes");
@@ -45,7 +46,9 @@ static fr_status check_buffers(conf_device *device) {
         FR_GO(done, b->read(device->one, buffer, 0, in, 64));
         FR_GO(done, b->read(device->one, buffer, 64, in + 64, BYTES - 64));
         FR_GO(done, b->sync(device->one));
-        PROMISE(memcmp(in, out, 64) == 0 && memcmp(in + 64, out, 100) == 0 && memcmp(in + 164, out + 164, BYTES - 164) == 0, "what is read is not what was written");
+        PROMISE(memcmp(in, out, 64) == 0 && memcmp(in + 64, out, 100) == 0 &&
+                    memcmp(in + 164, out + 164, BYTES - 164) == 0,
+                "what is read is not what was written");
         if (device->facts.flags & FR_DEVICE_UNIFIED) {
             const unsigned char *mapped = b->buffer_map(buffer);
             PROMISE(mapped && memcmp(mapped, in, BYTES) == 0, "a mapped buffer shows other bytes");
@@ -128,7 +131,8 @@ static void check_refusals(conf_device *device) {
         fr_status status = b->candidates(device->device, &bad[i], found, 64, &count);
         for (uint32_t k = 0; status == FR_OK && k < count && k < 64; k++)
             if (!found[k].refused)
-                conf_report_failure(device, "device", found[k].name, "accepts the wrong step %d of the refusals", (int)i);
+                conf_report_failure(device, "device", found[k].name, "accepts the wrong step %d of the refusals",
+                                    (int)i);
     }
     if (b->candidates(device->device, &good, found, 64, &whole) != FR_OK || whole == 0)
         conf_report_failure(device, "device", "promises", "a plain conv has no candidate: %s", fr_error_sentence());
@@ -146,6 +150,7 @@ void conf_check_device(conf_device *device) {
     fr_status status;
     check_facts(device);
     check_refusals(device);
-    if ((status = check_buffers(device)) != FR_OK || (status = check_window(device)) != FR_OK || (status = check_events(device)) != FR_OK)
+    if ((status = check_buffers(device)) != FR_OK || (status = check_window(device)) != FR_OK ||
+        (status = check_events(device)) != FR_OK)
         conf_report_failure(device, "device", "promises", "%s: %s", fr_status_word(status), fr_error_sentence());
 }

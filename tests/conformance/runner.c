@@ -34,8 +34,9 @@ void conf_device_close(conf_device *device) {
 }
 
 const char *conf_reason_word(uint32_t reason) {
-    static const char *const words[CONF_REASONS] = {"", "kind", "dtype", "layout", "shape", "groups", "dilation", "padding", "epilogue",
-        "activation", "isa", "memory", "driver", "inexact", "selfcheck"};
+    static const char *const words[CONF_REASONS] = {"",       "kind",     "dtype",   "layout",   "shape",
+                                                    "groups", "dilation", "padding", "epilogue", "activation",
+                                                    "isa",    "memory",   "driver",  "inexact",  "selfcheck"};
     return reason < CONF_REASONS ? words[reason] : "a reason that is not in the list";
 }
 
@@ -52,7 +53,8 @@ void conf_report_failure(conf_device *device, const char *case_name, const char 
     va_start(args, fmt);
     vfprintf(stderr, fmt, args);
     va_end(args);
-    fprintf(stderr, "\n  repeat: conformance --device %s --filter '%s' --seed %llu\n", device->id, case_name, (unsigned long long)device->seed);
+    fprintf(stderr, "\n  repeat: conformance --device %s --filter '%s' --seed %llu\n", device->id, case_name,
+            (unsigned long long)device->seed);
 }
 
 /* ---- one candidate ---------------------------------------------------------------------------------------------- */
@@ -80,8 +82,10 @@ typedef struct trial {
 static void label(trial *t) {
     int length = snprintf(t->label, sizeof t->label, "%s [", t->candidate->name);
     for (int32_t i = 0; i < t->step.n_src && length < 120; i++)
-        length += snprintf(t->label + length, sizeof t->label - (size_t)length, "%s ", conf_layout_word(t->step.src[i].layout));
-    snprintf(t->label + length, sizeof t->label - (size_t)length, "> %s] %s", conf_layout_word(t->step.dst.layout), t->numbers->fill == CONF_EXACT ? "exact" : "random");
+        length += snprintf(t->label + length, sizeof t->label - (size_t)length, "%s ",
+                           conf_layout_word(t->step.src[i].layout));
+    snprintf(t->label + length, sizeof t->label - (size_t)length, "> %s] %s", conf_layout_word(t->step.dst.layout),
+             t->numbers->fill == CONF_EXACT ? "exact" : "random");
 }
 
 static fr_status image_new(trial *t, fr_buffer_kind kind, uint64_t bytes, uint64_t extra_offset, image *out) {
@@ -115,7 +119,8 @@ static uint64_t whole_dst_bytes(const trial *t) {
     const fr_step *step = &t->step;
     if (step->kind != FR_STEP_EMIT)
         return fr_tensor_bytes(&step->dst, step->n);
-    return (uint64_t)step->n * (uint64_t)step->src[0].c * (uint64_t)step->src[0].h * (uint64_t)step->src[0].w * fr_dtype_bytes((fr_dtype)step->dst.dtype);
+    return (uint64_t)step->n * (uint64_t)step->src[0].c * (uint64_t)step->src[0].h * (uint64_t)step->src[0].w *
+           fr_dtype_bytes((fr_dtype)step->dst.dtype);
 }
 
 /* User memory need not be aligned to more than its numbers. */
@@ -136,7 +141,7 @@ static fr_status prepare(trial *t) {
     for (int32_t i = 0; i < step->n_src; i++) {
         uint64_t bytes = is_ingest ? t->numbers->src_bytes[i] : fr_tensor_bytes(&step->src[i], step->n);
         FR_TRY(image_new(t, is_ingest ? FR_BUFFER_STAGING : FR_BUFFER_ACTIVATION, bytes,
-            is_ingest ? user_offset(step->src[i].dtype) : batch_offset(t, &step->src[i]), &t->src[i]));
+                         is_ingest ? user_offset(step->src[i].dtype) : batch_offset(t, &step->src[i]), &t->src[i]));
         memset(t->src[i].host, POISON_SRC, (size_t)t->src[i].total);
         if (is_ingest)
             memcpy(t->src[i].host + t->src[i].offset, t->numbers->src[i], (size_t)bytes);
@@ -145,7 +150,7 @@ static fr_status prepare(trial *t) {
         FR_TRY(b->write(t->queue, t->src[i].buffer, 0, t->src[i].host, t->src[i].total));
     }
     FR_TRY(image_new(t, is_emit ? FR_BUFFER_STAGING : FR_BUFFER_ACTIVATION, whole_dst_bytes(t),
-        is_emit ? user_offset(step->dst.dtype) : batch_offset(t, &step->dst), &t->dst));
+                     is_emit ? user_offset(step->dst.dtype) : batch_offset(t, &step->dst), &t->dst));
     FR_TRY(image_new(t, FR_BUFFER_SCRATCH, t->candidate->scratch_bytes, 0, &t->scratch));
     t->first = fr_alloc((size_t)t->dst.bytes);
     return t->first ? FR_OK : fr_no_memory((size_t)t->dst.bytes, "a copy of the result");
@@ -201,7 +206,8 @@ static bool guard_holds(const image *i, int poison_value) {
 static bool check_guards(trial *t, int poison_value) {
     bool dst = guard_holds(&t->dst, poison_value), scratch = guard_holds(&t->scratch, poison_value);
     if (!dst || !scratch)
-        conf_report_failure(t->device, t->the_case->name, t->label, "wrote outside its %s", !dst ? "destination" : "scratch");
+        conf_report_failure(t->device, t->the_case->name, t->label, "wrote outside its %s",
+                            !dst ? "destination" : "scratch");
     return dst && scratch;
 }
 
@@ -210,7 +216,8 @@ static bool check_sources(trial *t) {
     for (int32_t i = 0; i < t->step.n_src; i++) {
         image *s = &t->src[i];
         unsigned char *now = fr_alloc((size_t)s->total);
-        bool same = now && b->read(t->queue, s->buffer, 0, now, s->total) == FR_OK && b->sync(t->queue) == FR_OK && memcmp(now, s->host, (size_t)s->total) == 0;
+        bool same = now && b->read(t->queue, s->buffer, 0, now, s->total) == FR_OK && b->sync(t->queue) == FR_OK &&
+                    memcmp(now, s->host, (size_t)s->total) == 0;
         fr_free(now);
         if (!same) {
             conf_report_failure(t->device, t->the_case->name, t->label, "source %d is not as it was", i);
@@ -231,8 +238,11 @@ static bool check_padding(trial *t) { /* channels that a block adds are zero */
         for (int32_t c = dst->c; c < stored; c++)
             for (int32_t y = 0; y < dst->h; y++)
                 for (int32_t x = 0; x < dst->w; x++)
-                    if (memcmp(t->dst.host + t->dst.offset + fr_tensor_index(dst, n, c, y, x) * item, zeros, item) != 0) {
-                        conf_report_failure(t->device, t->the_case->name, t->label, "padding channel %d is not zero at input %d, row %d, column %d", c, n, y, x);
+                    if (memcmp(t->dst.host + t->dst.offset + fr_tensor_index(dst, n, c, y, x) * item, zeros, item) !=
+                        0) {
+                        conf_report_failure(t->device, t->the_case->name, t->label,
+                                            "padding channel %d is not zero at input %d, row %d, column %d", c, n, y,
+                                            x);
                         return false;
                     }
     return true;
@@ -243,7 +253,8 @@ static uint64_t place_of(const trial *t, uint64_t i) { /* number i of the answer
     if (t->step.kind == FR_STEP_EMIT)
         return i;
     uint64_t map = (uint64_t)dst->h * (uint64_t)dst->w, each = (uint64_t)dst->c * map;
-    int32_t n = (int32_t)(i / each), c = (int32_t)(i % each / map), y = (int32_t)(i % map / (uint64_t)dst->w), x = (int32_t)(i % (uint64_t)dst->w);
+    int32_t n = (int32_t)(i / each), c = (int32_t)(i % each / map), y = (int32_t)(i % map / (uint64_t)dst->w),
+            x = (int32_t)(i % (uint64_t)dst->w);
     return fr_tensor_index(dst, n, c, y, x);
 }
 
@@ -253,7 +264,8 @@ static bool check_values(trial *t, const unsigned char *data) {
     double worst = 0.0, worst_error = 0.0;
     uint64_t wrong = 0, worst_at = 0;
     for (uint64_t i = 0; i < t->answer->count; i++) {
-        double got = conf_decode(dst->dtype, dst->scale, data, place_of(t, i)), want = conf_wanted(t->numbers, t->answer, i);
+        double got = conf_decode(dst->dtype, dst->scale, data, place_of(t, i)),
+               want = conf_wanted(t->numbers, t->answer, i);
         double error = fabs(got - want), allowed = conf_allowed(t->numbers, t->answer, i, is_inexact);
         if (error <= allowed) /* NaN is not */
             continue;
@@ -266,10 +278,12 @@ static bool check_values(trial *t, const unsigned char *data) {
     }
     if (wrong == 0)
         return true;
-    conf_report_failure(t->device, t->the_case->name, t->label, "%llu of %llu numbers are wrong; max error %g: number %llu is %.9g, not %.9g (allowed %g)",
-        (unsigned long long)wrong, (unsigned long long)t->answer->count, worst_error, (unsigned long long)worst_at,
-        conf_decode(dst->dtype, dst->scale, data, place_of(t, worst_at)), conf_wanted(t->numbers, t->answer, worst_at),
-        conf_allowed(t->numbers, t->answer, worst_at, is_inexact));
+    conf_report_failure(t->device, t->the_case->name, t->label,
+                        "%llu of %llu numbers are wrong; max error %g: number %llu is %.9g, not %.9g (allowed %g)",
+                        (unsigned long long)wrong, (unsigned long long)t->answer->count, worst_error,
+                        (unsigned long long)worst_at, conf_decode(dst->dtype, dst->scale, data, place_of(t, worst_at)),
+                        conf_wanted(t->numbers, t->answer, worst_at),
+                        conf_allowed(t->numbers, t->answer, worst_at, is_inexact));
     return false;
 }
 
@@ -289,7 +303,8 @@ static fr_status run_in_place(trial *t, bool *out_ok) {
     const fr_backend *b = t->device->backend;
     bool is_ingest = t->step.kind == FR_STEP_INGEST;
     uint16_t dtype = is_ingest ? t->step.src[0].dtype : t->step.dst.dtype;
-    uint64_t bytes = is_ingest ? t->numbers->src_bytes[0] : t->answer->count * fr_dtype_bytes((fr_dtype)dtype), lead = user_offset(dtype);
+    uint64_t bytes = is_ingest ? t->numbers->src_bytes[0] : t->answer->count * fr_dtype_bytes((fr_dtype)dtype),
+             lead = user_offset(dtype);
     fr_buffer *window = NULL;
     fr_status status = FR_OK;
     *out_ok = true;
@@ -320,14 +335,16 @@ static fr_status try_all(trial *t) {
     bool ok = true;
     FR_TRY(prepare(t));
     FR_TRY(run(t, FIRST, false));
-    ok = check_guards(t, FIRST) && check_values(t, t->dst.host + t->dst.offset) && check_padding(t) && check_missing_rows(t, FIRST);
+    ok = check_guards(t, FIRST) && check_values(t, t->dst.host + t->dst.offset) && check_padding(t) &&
+         check_missing_rows(t, FIRST);
     memcpy(t->first, t->dst.host + t->dst.offset, (size_t)t->dst.bytes);
     if (!ok)
         return FR_OK;
     FR_TRY(run(t, SECOND, true));
     if (!check_guards(t, SECOND) || !check_missing_rows(t, SECOND) || !check_sources(t))
         return FR_OK;
-    uint64_t bytes = t->step.kind == FR_STEP_EMIT ? t->answer->count * fr_dtype_bytes((fr_dtype)t->step.dst.dtype) : t->dst.bytes;
+    uint64_t bytes =
+        t->step.kind == FR_STEP_EMIT ? t->answer->count * fr_dtype_bytes((fr_dtype)t->step.dst.dtype) : t->dst.bytes;
     if (memcmp(t->first, t->dst.host + t->dst.offset, (size_t)bytes) != 0) {
         conf_report_failure(t->device, t->the_case->name, t->label, "a second run gives other bits");
         return FR_OK;
@@ -338,8 +355,14 @@ static fr_status try_all(trial *t) {
     return FR_OK;
 }
 
-static void run_candidate(conf_device *device, const conf_case *the_case, const conf_numbers *numbers, const conf_answer *answer, const fr_candidate *candidate) {
-    trial t = {.device = device, .the_case = the_case, .numbers = numbers, .answer = answer, .candidate = candidate, .step = numbers->step};
+static void run_candidate(conf_device *device, const conf_case *the_case, const conf_numbers *numbers,
+                          const conf_answer *answer, const fr_candidate *candidate) {
+    trial t = {.device = device,
+               .the_case = the_case,
+               .numbers = numbers,
+               .answer = answer,
+               .candidate = candidate,
+               .step = numbers->step};
     t.queue = numbers->fill == CONF_EXACT ? device->one : device->all;
     for (int32_t i = 0; i < t.step.n_src; i++)
         t.step.src[i].layout = candidate->src_layout[i];
@@ -365,7 +388,8 @@ static bool holds(uint16_t asked, uint16_t answered) {
 }
 
 /* An answer that a caller can rely on: named, settled, with the layouts that were asked for, refused ones last. */
-static bool is_sound(conf_device *device, const conf_case *the_case, const fr_step *step, const fr_candidate *c, bool after_refused) {
+static bool is_sound(conf_device *device, const conf_case *the_case, const fr_step *step, const fr_candidate *c,
+                     bool after_refused) {
     const char *fault = NULL;
     if (!memchr(c->name, '\0', sizeof c->name) || c->name[0] == '\0')
         fault = "a candidate has no name";
@@ -385,14 +409,16 @@ static bool is_sound(conf_device *device, const conf_case *the_case, const fr_st
     return fault == NULL;
 }
 
-static uint32_t ask(conf_device *device, const conf_case *the_case, const conf_numbers *numbers, const conf_answer *answer, const fr_step *step, bool counts_candidates) {
+static uint32_t ask(conf_device *device, const conf_case *the_case, const conf_numbers *numbers,
+                    const conf_answer *answer, const fr_step *step, bool counts_candidates) {
     fr_candidate found[MOST_CANDIDATES];
     uint32_t count = 0, accepted = 0;
     bool after_refused = false;
     memset(found, 0, sizeof found);
     fr_status status = device->backend->candidates(device->device, step, found, MOST_CANDIDATES, &count);
     if (status != FR_OK) {
-        conf_report_failure(device, the_case->name, "candidates", "%s: %s", fr_status_word(status), fr_error_sentence());
+        conf_report_failure(device, the_case->name, "candidates", "%s: %s", fr_status_word(status),
+                            fr_error_sentence());
         return 0;
     }
     for (uint32_t i = 0; i < count && i < MOST_CANDIDATES; i++) {
@@ -415,11 +441,13 @@ static uint32_t ask(conf_device *device, const conf_case *the_case, const conf_n
     return accepted;
 }
 
-static void ask_every_layout(conf_device *device, const conf_case *the_case, const conf_numbers *numbers, const conf_answer *answer, bool counts_candidates) {
+static void ask_every_layout(conf_device *device, const conf_case *the_case, const conf_numbers *numbers,
+                             const conf_answer *answer, bool counts_candidates) {
     fr_step step = numbers->step;
     for (uint16_t from = FR_LAYOUT_NCHW; from <= FR_LAYOUT_NCHW32C; from++)
         for (uint16_t to = FR_LAYOUT_NCHW; to <= FR_LAYOUT_NCHW32C; to++) {
-            if ((step.kind == FR_STEP_INGEST && from > FR_LAYOUT_NCHW) || (step.kind == FR_STEP_EMIT && to > FR_LAYOUT_NCHW))
+            if ((step.kind == FR_STEP_INGEST && from > FR_LAYOUT_NCHW) ||
+                (step.kind == FR_STEP_EMIT && to > FR_LAYOUT_NCHW))
                 continue;
             for (int32_t i = 0; i < step.n_src && step.kind != FR_STEP_INGEST; i++)
                 step.src[i].layout = i == 1 && step.residual ? to : from;
@@ -428,7 +456,8 @@ static void ask_every_layout(conf_device *device, const conf_case *the_case, con
         }
 }
 
-void conf_run_case(conf_device *device, const conf_case *the_case, const conf_numbers *numbers, const conf_answer *answer, bool counts_candidates) {
+void conf_run_case(conf_device *device, const conf_case *the_case, const conf_numbers *numbers,
+                   const conf_answer *answer, bool counts_candidates) {
     fr_step step = numbers->step;
     uint32_t accepted = ask(device, the_case, numbers, answer, &step, counts_candidates);
     device->counts.cases += counts_candidates;

@@ -29,14 +29,16 @@ void conf_device_close(conf_device *device);
 
 /* EXACT runs on the queue with one thread, RANDOM on the other; candidates marked inexact run RANDOM alone. Counts
  * candidates and refusals when `counts_candidates`: once a case. */
-void conf_run_case(conf_device *device, const conf_case *the_case, const conf_numbers *numbers, const conf_answer *answer, bool counts_candidates);
+void conf_run_case(conf_device *device, const conf_case *the_case, const conf_numbers *numbers,
+                   const conf_answer *answer, bool counts_candidates);
 
 /* The device's own promises: facts, buffers, accounting, events, refusals. */
 void conf_check_device(conf_device *device);
 /* One program on several queues at once. */
 void conf_check_threads(conf_device *device);
 
-void conf_report_failure(conf_device *device, const char *case_name, const char *candidate, const char *fmt, ...) FR_PRINTF(4, 5);
+void conf_report_failure(conf_device *device, const char *case_name, const char *candidate, const char *fmt, ...)
+    FR_PRINTF(4, 5);
 const char *conf_reason_word(uint32_t reason);
 const char *conf_layout_word(uint16_t layout);
 

@@ -41,7 +41,8 @@ static void *run_worker(void *argument) {
     return NULL;
 }
 
-static fr_status equip(worker *w, conf_device *device, const fr_launch *shared, uint64_t dst_bytes, uint64_t scratch_bytes) {
+static fr_status equip(worker *w, conf_device *device, const fr_launch *shared, uint64_t dst_bytes,
+                       uint64_t scratch_bytes) {
     w->device = device;
     w->launch = *shared;
     w->bytes = dst_bytes;
@@ -53,7 +54,8 @@ static fr_status equip(worker *w, conf_device *device, const fr_launch *shared, 
     return device->backend->buffer_new(device->device, FR_BUFFER_SCRATCH, scratch_bytes, &w->launch.scratch.buffer);
 }
 
-static fr_status run_together(conf_device *device, const fr_launch *shared, uint64_t dst_bytes, uint64_t scratch_bytes, const char *name) {
+static fr_status run_together(conf_device *device, const fr_launch *shared, uint64_t dst_bytes, uint64_t scratch_bytes,
+                              const char *name) {
     worker workers[THREADS];
     pthread_t threads[THREADS];
     fr_status status = FR_OK;
@@ -74,8 +76,10 @@ static fr_status run_together(conf_device *device, const fr_launch *shared, uint
     }
 done:
     for (int i = 0; i < THREADS; i++) {
-        device->backend->buffer_free(workers[i].launch.dst.buffer == shared->dst.buffer ? NULL : workers[i].launch.dst.buffer);
-        device->backend->buffer_free(workers[i].launch.scratch.buffer == shared->scratch.buffer ? NULL : workers[i].launch.scratch.buffer);
+        device->backend->buffer_free(workers[i].launch.dst.buffer == shared->dst.buffer ? NULL
+                                                                                        : workers[i].launch.dst.buffer);
+        device->backend->buffer_free(
+            workers[i].launch.scratch.buffer == shared->scratch.buffer ? NULL : workers[i].launch.scratch.buffer);
         fr_free(workers[i].first);
         fr_free(workers[i].now);
     }

@@ -20,7 +20,8 @@ int main(void) {
     if (failed)
         fprintf(stderr, "%s\n", fr_error_message());
     else
-        printf("foldrun %s: %d models, answers agree: %s\n", fr_version(), (int)fr_zoo_count(), answers[0] == answers[11] ? "yes" : "no");
+        printf("foldrun %s: %d models, answers agree: %s\n", fr_version(), (int)fr_zoo_count(),
+               answers[0] == answers[11] ? "yes" : "no");
     fr_session_close(session);
     fr_model_free(model);
     fr_context_free(context);

@@ -26,8 +26,13 @@
 int fake_hidden(void);
 #endif
 
-struct fr_driver { const fr_host *host; };
-struct fr_device { fr_driver *driver; uint32_t index; };
+struct fr_driver {
+    const fr_host *host;
+};
+struct fr_device {
+    fr_driver *driver;
+    uint32_t index;
+};
 
 static fr_status refuse(void) {
     return FR_UNSUPPORTED;
@@ -97,25 +102,101 @@ static void device_close(fr_device *device) {
     device->driver->host->free(device);
 }
 
-static fr_status memory_use(fr_device *device, fr_memory_use *out_use) { (void)device; (void)out_use; return refuse(); }
-static fr_status queue_open(fr_device *device, uint32_t threads, fr_queue **out) { (void)device; (void)threads; (void)out; return refuse(); }
-static void queue_close(fr_queue *queue) { (void)queue; }
-static fr_status sync_queue(fr_queue *queue) { (void)queue; return refuse(); }
-static fr_status buffer_new(fr_device *device, fr_buffer_kind kind, uint64_t bytes, fr_buffer **out) { (void)device; (void)kind; (void)bytes; (void)out; return refuse(); }
-static void buffer_free(fr_buffer *buffer) { (void)buffer; }
-static fr_status write_buffer(fr_queue *queue, fr_buffer *dst, uint64_t offset, const void *src, uint64_t bytes) { (void)queue; (void)dst; (void)offset; (void)src; (void)bytes; return refuse(); }
-static fr_status read_buffer(fr_queue *queue, const fr_buffer *src, uint64_t offset, void *dst, uint64_t bytes) { (void)queue; (void)src; (void)offset; (void)dst; (void)bytes; return refuse(); }
-static fr_status candidates(fr_device *device, const fr_step *step, fr_candidate *out, uint32_t capacity, uint32_t *out_count) { (void)device; (void)step; (void)out; (void)capacity; *out_count = 0; return refuse(); }
-static fr_status compile(fr_device *device, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights, fr_program **out) { (void)device; (void)step; (void)candidate; (void)weights; (void)out; return refuse(); }
-static void program_free(fr_program *program) { (void)program; }
+static fr_status memory_use(fr_device *device, fr_memory_use *out_use) {
+    (void)device;
+    (void)out_use;
+    return refuse();
+}
+static fr_status queue_open(fr_device *device, uint32_t threads, fr_queue **out) {
+    (void)device;
+    (void)threads;
+    (void)out;
+    return refuse();
+}
+static void queue_close(fr_queue *queue) {
+    (void)queue;
+}
+static fr_status sync_queue(fr_queue *queue) {
+    (void)queue;
+    return refuse();
+}
+static fr_status buffer_new(fr_device *device, fr_buffer_kind kind, uint64_t bytes, fr_buffer **out) {
+    (void)device;
+    (void)kind;
+    (void)bytes;
+    (void)out;
+    return refuse();
+}
+static void buffer_free(fr_buffer *buffer) {
+    (void)buffer;
+}
+static fr_status write_buffer(fr_queue *queue, fr_buffer *dst, uint64_t offset, const void *src, uint64_t bytes) {
+    (void)queue;
+    (void)dst;
+    (void)offset;
+    (void)src;
+    (void)bytes;
+    return refuse();
+}
+static fr_status read_buffer(fr_queue *queue, const fr_buffer *src, uint64_t offset, void *dst, uint64_t bytes) {
+    (void)queue;
+    (void)src;
+    (void)offset;
+    (void)dst;
+    (void)bytes;
+    return refuse();
+}
+static fr_status candidates(fr_device *device, const fr_step *step, fr_candidate *out, uint32_t capacity,
+                            uint32_t *out_count) {
+    (void)device;
+    (void)step;
+    (void)out;
+    (void)capacity;
+    *out_count = 0;
+    return refuse();
+}
+static fr_status compile(fr_device *device, const fr_step *step, const fr_candidate *candidate,
+                         const fr_weights *weights, fr_program **out) {
+    (void)device;
+    (void)step;
+    (void)candidate;
+    (void)weights;
+    (void)out;
+    return refuse();
+}
+static void program_free(fr_program *program) {
+    (void)program;
+}
 #ifndef FAKE_WITHOUT_LAUNCH
-static fr_status launch(fr_queue *queue, const fr_launch *what) { (void)queue; (void)what; return refuse(); }
+static fr_status launch(fr_queue *queue, const fr_launch *what) {
+    (void)queue;
+    (void)what;
+    return refuse();
+}
 #endif
-static fr_status event_new(fr_device *device, fr_event **out) { (void)device; (void)out; return refuse(); }
-static void event_free(fr_event *event) { (void)event; }
-static fr_status record_event(fr_queue *queue, fr_event *event) { (void)queue; (void)event; return refuse(); }
-static fr_status wait_event(fr_event *event) { (void)event; return refuse(); }
-static fr_status elapsed(fr_event *begin, fr_event *end, uint64_t *out_ns) { (void)begin; (void)end; (void)out_ns; return refuse(); }
+static fr_status event_new(fr_device *device, fr_event **out) {
+    (void)device;
+    (void)out;
+    return refuse();
+}
+static void event_free(fr_event *event) {
+    (void)event;
+}
+static fr_status record_event(fr_queue *queue, fr_event *event) {
+    (void)queue;
+    (void)event;
+    return refuse();
+}
+static fr_status wait_event(fr_event *event) {
+    (void)event;
+    return refuse();
+}
+static fr_status elapsed(fr_event *begin, fr_event *end, uint64_t *out_ns) {
+    (void)begin;
+    (void)end;
+    (void)out_ns;
+    return refuse();
+}
 
 static const fr_backend table = {
     .abi = FAKE_ABI,

@@ -52,7 +52,9 @@ static void run_test(tally *t, const char *folder, const char *test, int *unclai
     tally_add(t, op, test, &all);
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+static int by_name(const struct dirent **a, const struct dirent **b) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
 
 int suite_run(const char *data_folder, const char *floors_path) {
     tally *t = tally_new();

@@ -9,8 +9,14 @@
 
 enum { MAX_OPS = 64, MAX_REASONS = 256 };
 
-typedef struct op_count { char op[32]; int passed, refused, failed, simplified, simplify_refused; } op_count;
-typedef struct reason { char op[32], text[200]; int count; } reason;
+typedef struct op_count {
+    char op[32];
+    int passed, refused, failed, simplified, simplify_refused;
+} op_count;
+typedef struct reason {
+    char op[32], text[200];
+    int count;
+} reason;
 
 struct tally {
     op_count ops[MAX_OPS];
@@ -19,8 +25,12 @@ struct tally {
     int n_reasons;
 };
 
-tally *tally_new(void) { return fr_alloc(sizeof(tally)); }
-void tally_free(tally *t) { fr_free(t); }
+tally *tally_new(void) {
+    return fr_alloc(sizeof(tally));
+}
+void tally_free(tally *t) {
+    fr_free(t);
+}
 
 static op_count *count_of(tally *t, const char *op) {
     for (int i = 0; i < t->n_ops; i++)
@@ -81,7 +91,9 @@ void tally_add(tally *t, const char *op, const char *test, const verdict *v) {
         add_reason(t, op, v->why);
 }
 
-void tally_test_seen(tally *t) { t->tests++; }
+void tally_test_seen(tally *t) {
+    t->tests++;
+}
 
 void tally_print(const tally *t) {
     op_count sum = {.op = "total"};
@@ -107,7 +119,8 @@ static int check_floor(const tally *t, const char *op, int passed, int simplifie
             c = &t->ops[i];
     if (c && c->passed >= passed && c->simplified >= simplified)
         return 0;
-    printf("%s: %d passed and %d after simplifying; it was %d and %d\n", op, c ? c->passed : 0, c ? c->simplified : 0, passed, simplified);
+    printf("%s: %d passed and %d after simplifying; it was %d and %d\n", op, c ? c->passed : 0, c ? c->simplified : 0,
+           passed, simplified);
     return 1;
 }
 

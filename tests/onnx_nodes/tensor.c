@@ -13,16 +13,27 @@ enum { FLOAT = 1, UINT8 = 2, INT8 = 3, INT32 = 6, INT64 = 7, BOOL = 9, FLOAT16 =
 
 static size_t item_bytes(int32_t type) {
     switch (type) {
-    case UINT8: case INT8: case BOOL: return 1;
-    case FLOAT16: case BFLOAT16: return 2;
-    case FLOAT: case INT32: return 4;
-    case INT64: case DOUBLE: return 8;
+    case UINT8:
+    case INT8:
+    case BOOL: return 1;
+    case FLOAT16:
+    case BFLOAT16: return 2;
+    case FLOAT:
+    case INT32: return 4;
+    case INT64:
+    case DOUBLE: return 8;
     default: return 0;
     }
 }
 
 static double from_raw(int32_t type, const uint8_t *at) {
-    union { float f; double d; int32_t i; int64_t l; uint16_t h; } u;
+    union {
+        float f;
+        double d;
+        int32_t i;
+        int64_t l;
+        uint16_t h;
+    } u;
     memcpy(&u, at, item_bytes(type));
     switch (type) {
     case FLOAT: return (double)u.f;

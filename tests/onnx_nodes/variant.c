@@ -150,7 +150,6 @@ static outcome evaluate(fr_graph *graph, const data_set *data, char *why, size_t
     return result;
 }
 
-
 /* The first row of the importer's table (the line after its head), columns parted by a comma; else the sentence. */
 static void explain_refusal(const char *report, char *why, size_t bytes) {
     const char *row = report ? strchr(report, '\n') : NULL;

@@ -17,7 +17,8 @@ static inline void kit_expect(fr_status status) {
     }
 }
 
-#define DIMS(...) ((fr_shape){.rank = (int32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), .dim = {__VA_ARGS__}})
+#define DIMS(...) \
+    ((fr_shape){.rank = (int32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), .dim = {__VA_ARGS__}})
 #define IDS(...) ((const int32_t[]){__VA_ARGS__}), (int32_t)(sizeof((const int32_t[]){__VA_ARGS__}) / sizeof(int32_t))
 
 static inline fr_graph *kit_graph(void) {
@@ -46,9 +47,12 @@ static inline int32_t kit_ints(fr_graph *graph, int64_t count, const int64_t *da
     kit_expect(fr_graph_add_const(graph, NULL, FR_S64, &shape, data, FR_INIT_NONE, &value));
     return value;
 }
-#define INTS(graph, ...) kit_ints((graph), (int64_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__})
+#define INTS(graph, ...) \
+    kit_ints((graph), (int64_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__})
 
-static inline int32_t kit_number(fr_graph *graph, float number) { return kit_floats(graph, (fr_shape){0}, &number); }
+static inline int32_t kit_number(fr_graph *graph, float number) {
+    return kit_floats(graph, (fr_shape){0}, &number);
+}
 
 /* Uniform in [lo, hi). */
 static inline int32_t kit_random(fr_graph *graph, fr_shape shape, double lo, double hi) {
@@ -62,7 +66,8 @@ static inline int32_t kit_random(fr_graph *graph, fr_shape shape, double lo, dou
     return value;
 }
 
-static inline int32_t kit_node(fr_graph *graph, fr_op op, const fr_attrs *attrs, const int32_t *inputs, int32_t n_inputs) {
+static inline int32_t kit_node(fr_graph *graph, fr_op op, const fr_attrs *attrs, const int32_t *inputs,
+                               int32_t n_inputs) {
     int32_t value = 0;
     kit_expect(fr_graph_add_value(graph, NULL, &value));
     kit_expect(fr_graph_add_node(graph, op, NULL, attrs, inputs, n_inputs, &value, 1, NULL));

@@ -63,10 +63,14 @@ static fr_status point(void *memory, uint64_t bytes, fr_binding *out_binding) {
     return ref->buffer_point(out_binding->buffer, memory, bytes);
 }
 
-typedef struct span { void *at; size_t bytes; } span;
+typedef struct span {
+    void *at;
+    size_t bytes;
+} span;
 #define SPAN(array) ((span){(array), sizeof(array)})
 
-static fr_status try_launch(const fr_step *step, const fr_weights *weights, const span *src, span dst, int32_t valid, fr_launch *launch) {
+static fr_status try_launch(const fr_step *step, const fr_weights *weights, const span *src, span dst, int32_t valid,
+                            fr_launch *launch) {
     fr_candidate candidate;
     uint32_t count;
     FR_TRY(ref->candidates(device, step, &candidate, 1, &count));
@@ -82,7 +86,8 @@ static fr_status try_launch(const fr_step *step, const fr_weights *weights, cons
     return ref->sync(queue);
 }
 
-static inline fr_status run_step(const fr_step *step, const fr_weights *weights, const span *src, span dst, int32_t valid) {
+static inline fr_status run_step(const fr_step *step, const fr_weights *weights, const span *src, span dst,
+                                 int32_t valid) {
     fr_launch launch;
     memset(&launch, 0, sizeof launch);
     FR_TRY(open_ref());

@@ -11,8 +11,9 @@
 enum { IMAGES = 5, CHANNELS = 3, HEIGHT = 8, WIDTH = 9, CLASSES = 4, CALLS_MAX = 20000 };
 
 /* Every kind of thing that a plan holds: fused pools, a residual, a concat, a batch normalisation. */
-static const char model_text[] = "model small \"a small model\"\ninput 3x8x9\nconv 8 3x3 pad 1 bn relu\nas a\nconv 8 3x3 pad 1\nadd a relu\n"
-                                 "maxpool 2x2 stride 2\nas b\nconv 8 1x1 relu as c\nconcat b c\nflatten\nfc 4\n";
+static const char model_text[] =
+    "model small \"a small model\"\ninput 3x8x9\nconv 8 3x3 pad 1 bn relu\nas a\nconv 8 3x3 pad 1\nadd a relu\n"
+    "maxpool 2x2 stride 2\nas b\nconv 8 1x1 relu as c\nconcat b c\nflatten\nfc 4\n";
 
 static char model_path[512], onnx_path[512];
 static unsigned char pixels[IMAGES * HEIGHT * WIDTH * CHANNELS];
@@ -25,7 +26,8 @@ static fr_status open_context(fr_context **out_context) {
     return fr_context_new(&options, out_context);
 }
 
-static fr_status fold_and_run(fr_context *context, const fr_model *model, const char *device, int fold, float *answers) {
+static fr_status fold_and_run(fr_context *context, const fr_model *model, const char *device, int fold,
+                              float *answers) {
     fr_fold_options fold_options = FR_OPTIONS(fr_fold_options);
     fr_session_options options = FR_OPTIONS(fr_session_options);
     fr_images images = {.data = pixels, .dtype = FR_U8, .count = IMAGES};
@@ -101,8 +103,8 @@ static void fail_each(scenario_fn scenario, const char *device) {
         fr_status status = scenario(device, got);
         fr_alloc_fail_at(0);
         if (fr_alloc_read().live_blocks != live)
-            fprintf(stderr, "allocation %llu of %s: %lld blocks are left\n", (unsigned long long)nth, device ? device : "no device",
-                    (long long)(fr_alloc_read().live_blocks - live));
+            fprintf(stderr, "allocation %llu of %s: %lld blocks are left\n", (unsigned long long)nth,
+                    device ? device : "no device", (long long)(fr_alloc_read().live_blocks - live));
         CHECK_INT(fr_alloc_read().live_blocks, live);
         if (fr_alloc_read().calls - calls < nth) { /* it was never reached: all have had their turn */
             CHECK_INT(status, FR_OK);
@@ -115,13 +117,14 @@ static void fail_each(scenario_fn scenario, const char *device) {
             continue;
         }
         if (status != FR_NO_MEMORY)
-            fprintf(stderr, "allocation %llu: status %s: %s\n", (unsigned long long)nth, fr_status_word(status), fr_error_sentence());
+            fprintf(stderr, "allocation %llu: status %s: %s\n", (unsigned long long)nth, fr_status_word(status),
+                    fr_error_sentence());
         CHECK_INT(status, FR_NO_MEMORY);
         CHECK_HAS(fr_error_message(), "out of memory");
         failed++;
     }
-    printf("%s: %llu allocations failed, %llu were done without\n", device ? device : "no device", (unsigned long long)failed,
-           (unsigned long long)survived);
+    printf("%s: %llu allocations failed, %llu were done without\n", device ? device : "no device",
+           (unsigned long long)failed, (unsigned long long)survived);
     CHECK(failed > 0);
 }
 

@@ -8,8 +8,9 @@
 #include "base/status.h"
 #include "check.h"
 
-static const char sample[] = "{ \"name\": \"v1 \\\"quoted\\\" \\u00e9\\ud83d\\ude00\", \"fold\": 4, \"ok\": true, \"none\": null,\n"
-                             "  \"rate\": -1.25e-3, \"empty\": {}, \"rows\": [1, [2, [3]], {\"a\": [], \"b\": \"\xc3\xa9\"}] }";
+static const char sample[] =
+    "{ \"name\": \"v1 \\\"quoted\\\" \\u00e9\\ud83d\\ude00\", \"fold\": 4, \"ok\": true, \"none\": null,\n"
+    "  \"rate\": -1.25e-3, \"empty\": {}, \"rows\": [1, [2, [3]], {\"a\": [], \"b\": \"\xc3\xa9\"}] }";
 
 static fr_status parse(const char *text, fr_json_doc **doc) {
     return fr_json_parse(text, strlen(text), doc);
@@ -90,11 +91,49 @@ TEST(every_changed_byte_is_read_or_refused) {
 }
 
 TEST(refuses_what_the_grammar_refuses) {
-    static const char *const bad[] = {
-        "", " ", "{", "[1,]", "{\"a\":1,}", "{a:1}", "[1 2]", "[1],", "nul", "truee", "'a'", "01", "-", "+1", "1.", ".5", "1e",
-        "1e+", "0x10", "NaN", "Infinity", "1e999", "-1e999", "\"\\x\"", "\"\\u12g4\"", "\"\\u0000\"", "\"\\ud800\"", "\"\\udc00\"",
-        "\"\\ud800\\u0041\"", "\"a\nb\"", "\"\x01\"", "\"\xff\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xc3\"",
-        "\xef\xbb\xbf{}", "[1]x", "{\"a\" 1}", "{\"a\"}", "-01", "[-]", "\"\\ud83d\\u\""};
+    static const char *const bad[] = {"",
+                                      " ",
+                                      "{",
+                                      "[1,]",
+                                      "{\"a\":1,}",
+                                      "{a:1}",
+                                      "[1 2]",
+                                      "[1],",
+                                      "nul",
+                                      "truee",
+                                      "'a'",
+                                      "01",
+                                      "-",
+                                      "+1",
+                                      "1.",
+                                      ".5",
+                                      "1e",
+                                      "1e+",
+                                      "0x10",
+                                      "NaN",
+                                      "Infinity",
+                                      "1e999",
+                                      "-1e999",
+                                      "\"\\x\"",
+                                      "\"\\u12g4\"",
+                                      "\"\\u0000\"",
+                                      "\"\\ud800\"",
+                                      "\"\\udc00\"",
+                                      "\"\\ud800\\u0041\"",
+                                      "\"a\nb\"",
+                                      "\"\x01\"",
+                                      "\"\xff\"",
+                                      "\"\xc0\x80\"",
+                                      "\"\xed\xa0\x80\"",
+                                      "\"\xf4\x90\x80\x80\"",
+                                      "\"\xc3\"",
+                                      "\xef\xbb\xbf{}",
+                                      "[1]x",
+                                      "{\"a\" 1}",
+                                      "{\"a\"}",
+                                      "-01",
+                                      "[-]",
+                                      "\"\\ud83d\\u\""};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         if (refused(bad[i], strlen(bad[i])) != FR_INVALID)
             fprintf(stderr, "accepted: %s\n", bad[i]);
@@ -166,11 +205,13 @@ static void write_sample(fr_json_writer *w) {
 TEST(writes_compact_and_pretty) {
     fr_json_writer compact = {0}, pretty = {.indent = 2};
     write_sample(&compact);
-    CHECK_TEXT(compact.text.data, "{\"text\":\"a\\\"\\\\\\n\\u0001\xc3\xa9\",\"big\":-9223372036854775808,\"nan\":null,\"yes\":true,"
-                                  "\"rows\":[0.1,{},null,[]]}");
+    CHECK_TEXT(compact.text.data,
+               "{\"text\":\"a\\\"\\\\\\n\\u0001\xc3\xa9\",\"big\":-9223372036854775808,\"nan\":null,\"yes\":true,"
+               "\"rows\":[0.1,{},null,[]]}");
     write_sample(&pretty);
-    CHECK_TEXT(pretty.text.data, "{\n  \"text\": \"a\\\"\\\\\\n\\u0001\xc3\xa9\",\n  \"big\": -9223372036854775808,\n  \"nan\": null,\n"
-                                 "  \"yes\": true,\n  \"rows\": [\n    0.1,\n    {},\n    null,\n    []\n  ]\n}");
+    CHECK_TEXT(pretty.text.data,
+               "{\n  \"text\": \"a\\\"\\\\\\n\\u0001\xc3\xa9\",\n  \"big\": -9223372036854775808,\n  \"nan\": null,\n"
+               "  \"yes\": true,\n  \"rows\": [\n    0.1,\n    {},\n    null,\n    []\n  ]\n}");
     fr_json_doc *doc;
     CHECK_OK(parse(pretty.text.data, &doc));
     CHECK_TEXT(fr_json_string(fr_json_root(doc), "text", ""), "a\"\\\n\x01\xc3\xa9");
@@ -205,10 +246,24 @@ static bool reads_back(double value) {
 }
 
 TEST(numbers_are_short_and_exact) {
-    static const struct { double value; const char *text; } known[] = {
-        {0, "0"}, {-0.0, "-0"}, {1, "1"}, {-1.5, "-1.5"}, {0.1, "0.1"}, {1e22, "1e22"}, {123456789012, "123456789012"}, {100, "100"},
-        {0.00001234, "0.00001234"}, {1.5e-7, "1.5e-7"}, {5e-324, "5e-324"}, {1.7976931348623157e308, "1.7976931348623157e308"},
-        {0.30000000000000004, "0.30000000000000004"}, {12345.678, "12345.678"}, {1e16, "10000000000000000"}};
+    static const struct {
+        double value;
+        const char *text;
+    } known[] = {{0, "0"},
+                 {-0.0, "-0"},
+                 {1, "1"},
+                 {-1.5, "-1.5"},
+                 {0.1, "0.1"},
+                 {1e22, "1e22"},
+                 {123456789012, "123456789012"},
+                 {100, "100"},
+                 {0.00001234, "0.00001234"},
+                 {1.5e-7, "1.5e-7"},
+                 {5e-324, "5e-324"},
+                 {1.7976931348623157e308, "1.7976931348623157e308"},
+                 {0.30000000000000004, "0.30000000000000004"},
+                 {12345.678, "12345.678"},
+                 {1e16, "10000000000000000"}};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         char text[FR_NUMBER_TEXT];
         fr_number_text(known[i].value, text);

@@ -9,7 +9,8 @@
 #include "base/status.h"
 #include "check.h"
 
-static const char *const zoo[] = {"v1", "v2", "n1", "alexnet", "vgg16", "resnet18", "resnet50", "mobilenet-v1", "squeezenet"};
+static const char *const zoo[] = {"v1",       "v2",       "n1",           "alexnet",   "vgg16",
+                                  "resnet18", "resnet50", "mobilenet-v1", "squeezenet"};
 
 static const char *nearest(const char *wrong) {
     return fr_nearest_name(wrong, zoo, sizeof zoo / sizeof zoo[0]);

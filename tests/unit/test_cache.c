@@ -44,7 +44,8 @@ static void end(void) {
 static bool holds(const char *key, const void *want, size_t want_bytes) {
     void *data;
     size_t bytes;
-    bool same = fr_cache_load(cache, key, &data, &bytes) == FR_OK && bytes == want_bytes && memcmp(data, want, bytes) == 0;
+    bool same =
+        fr_cache_load(cache, key, &data, &bytes) == FR_OK && bytes == want_bytes && memcmp(data, want, bytes) == 0;
     fr_free(data);
     return same;
 }
@@ -169,8 +170,8 @@ static void *write_and_read(void *user) {
         void *data;
         size_t bytes;
         fr_cache_store(own, "shared", payload, PAYLOAD);
-        if (fr_cache_load(own, "shared", &data, &bytes) != FR_OK || bytes != PAYLOAD || memchr("abcd", *(char *)data, 4) == NULL ||
-            memcmp(data, (char *)data + 1, PAYLOAD - 1) != 0)
+        if (fr_cache_load(own, "shared", &data, &bytes) != FR_OK || bytes != PAYLOAD ||
+            memchr("abcd", *(char *)data, 4) == NULL || memcmp(data, (char *)data + 1, PAYLOAD - 1) != 0)
             torn++;
         fr_free(data);
     }

@@ -3,13 +3,16 @@
 #include "graph/passes.h"
 #include "zoo_models.h"
 
-typedef struct published { const char *name; int64_t ops, ops_by_4; } published;
+typedef struct published {
+    const char *name;
+    int64_t ops, ops_by_4;
+} published;
 
 /* FACTS section 2: MACs*2 of one input, plain and folded by 4. */
-static const published table[] = {
-    {"v1", 16778672, 74796928},  {"v2", 7171808, 31882816},   {"v3", 10128224, 45079744},   {"v4", 14558784, 62633856},
-    {"v5", 16831472, 75219328},  {"v6", 7904560, 35187296},   {"n1", 16400512, 73924096},   {"n2", 16400512, 73924096},
-    {"n3", 120589952, 498680320}, {"n4", 196160128, 817921024}};
+static const published table[] = {{"v1", 16778672, 74796928},  {"v2", 7171808, 31882816},  {"v3", 10128224, 45079744},
+                                  {"v4", 14558784, 62633856},  {"v5", 16831472, 75219328}, {"v6", 7904560, 35187296},
+                                  {"n1", 16400512, 73924096},  {"n2", 16400512, 73924096}, {"n3", 120589952, 498680320},
+                                  {"n4", 196160128, 817921024}};
 
 TEST(operations_agree_to_the_last_digit) {
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -70,7 +73,8 @@ static void rounded(double number, double unit, char out[32]) {
     snprintf(out, 32, "%.2f", number / unit);
 }
 
-static void check_example(const fr_graph *graph, const char *activations, const char *weights, const char *megabytes, const char *intensity) {
+static void check_example(const fr_graph *graph, const char *activations, const char *weights, const char *megabytes,
+                          const char *intensity) {
     fr_cost cost;
     char text[32];
     CHECK_OK(fr_cost_of(graph, 1024, 2, 4, &cost));
@@ -91,14 +95,16 @@ static void check_example(const fr_graph *graph, const char *activations, const 
 }
 
 TEST(the_papers_worked_example) {
-    fr_graph *plain = text_graph("model example\ninput hidden 32x11x26\nconv 32 3x3 pad 1\n"), *folded = folded_graph(plain, 4);
+    fr_graph *plain = text_graph("model example\ninput hidden 32x11x26\nconv 32 3x3 pad 1\n"),
+             *folded = folded_graph(plain, 4);
     fr_cost cost;
     CHECK(plain && folded);
     check_example(plain, "18.74", "0.01", "37.51", "143.93");
     check_example(folded, "9.37", "0.04", "18.82", "286.87");
     CHECK_OK(fr_cost_of(plain, 1024, 2, 0, &cost));
     CHECK_NEAR(cost.layers[0].nhw, 1024 * 11 * 26, 0);
-    CHECK_NEAR(cost.layers[0].nhw_threshold, 3.0 * 32 * 3 * 3 * 32 / (0.5 * 64), 1e-9); /* (f-1)*Ci*Kh*Kw*Co / ((1-1/sqrt f)(Ci+Co)) */
+    CHECK_NEAR(cost.layers[0].nhw_threshold, 3.0 * 32 * 3 * 3 * 32 / (0.5 * 64),
+               1e-9); /* (f-1)*Ci*Kh*Kw*Co / ((1-1/sqrt f)(Ci+Co)) */
     fr_cost_free(&cost);
     fr_graph_free(plain);
     fr_graph_free(folded);
@@ -179,7 +185,8 @@ TEST(layers_and_their_dims) {
 }
 
 TEST(groups_and_batchnorm_are_counted) {
-    fr_graph *graph = text_graph("model a\ninput 4x6x6\nconv 8 3x3 pad 1 group 2 bn relu as x\ndwconv 3x3 pad 1\nadd x\nglobalavgpool\nflatten\nfc 3\n");
+    fr_graph *graph = text_graph("model a\ninput 4x6x6\nconv 8 3x3 pad 1 group 2 bn relu as x\ndwconv 3x3 pad 1\nadd "
+                                 "x\nglobalavgpool\nflatten\nfc 3\n");
     fr_cost cost;
     CHECK(graph);
     CHECK_OK(fr_cost_of(graph, 5, 2, 0, &cost));

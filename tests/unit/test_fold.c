@@ -21,11 +21,16 @@ TEST(widths_are_exact) {
 }
 
 TEST(widths_are_rounded_to_the_quantum) {
-    static const struct { int64_t width; fr_round round; int32_t quantum, want; } table[] = {
-        {64, FR_ROUND_FLOOR, 16, 90}, {64, FR_ROUND_UP, 16, 96}, {64, FR_ROUND_DOWN, 16, 80}, {64, FR_ROUND_NEAREST, 16, 96},
-        {32, FR_ROUND_NEAREST, 16, 48}, {32, FR_ROUND_NEAREST, 32, 32}, {17, FR_ROUND_NEAREST, 16, 32}, /* 24 is half way: up */
-        {16, FR_ROUND_NEAREST, 16, 16}, {8, FR_ROUND_DOWN, 16, 16}, {1, FR_ROUND_NEAREST, 16, 16}, {64, FR_ROUND_UP, 1, 90},
-        {64, FR_ROUND_DOWN, 0, 90}, {64, FR_ROUND_UP, 90, 90}, {64, FR_ROUND_DOWN, 90, 90}};
+    static const struct {
+        int64_t width;
+        fr_round round;
+        int32_t quantum, want;
+    } table[] = {{64, FR_ROUND_FLOOR, 16, 90},   {64, FR_ROUND_UP, 16, 96},      {64, FR_ROUND_DOWN, 16, 80},
+                 {64, FR_ROUND_NEAREST, 16, 96}, {32, FR_ROUND_NEAREST, 16, 48}, {32, FR_ROUND_NEAREST, 32, 32},
+                 {17, FR_ROUND_NEAREST, 16, 32}, /* 24 is half way: up */
+                 {16, FR_ROUND_NEAREST, 16, 16}, {8, FR_ROUND_DOWN, 16, 16},     {1, FR_ROUND_NEAREST, 16, 16},
+                 {64, FR_ROUND_UP, 1, 90},       {64, FR_ROUND_DOWN, 0, 90},     {64, FR_ROUND_UP, 90, 90},
+                 {64, FR_ROUND_DOWN, 90, 90}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         fr_fold_options options = fold_by(2);
         options.round = table[i].round;
@@ -51,7 +56,10 @@ static void check_weight(const fr_graph *graph, const char *node, int64_t out, i
 }
 
 TEST(v1_by_two_and_by_four) {
-    static const struct { int32_t fold; int64_t wide, narrow; } table[] = {{2, 45, 11}, {3, 55, 13}, {4, 64, 16}, {7, 84, 21}};
+    static const struct {
+        int32_t fold;
+        int64_t wide, narrow;
+    } table[] = {{2, 45, 11}, {3, 55, 13}, {4, 64, 16}, {7, 84, 21}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         int32_t f = table[i].fold;
         fr_graph *plain = zoo_graph("v1"), *graph = folded_graph(plain, f);
@@ -115,7 +123,8 @@ TEST(weights_are_fresh_and_follow_the_seed) {
         CHECK(input_of(folded[i], "conv2", 1)->data == NULL);
         CHECK_OK(fr_graph_materialize(folded[i]));
     }
-    const fr_value *a = input_of(folded[0], "conv2", 1), *b = input_of(folded[1], "conv2", 1), *c = input_of(folded[2], "conv2", 1);
+    const fr_value *a = input_of(folded[0], "conv2", 1), *b = input_of(folded[1], "conv2", 1),
+                   *c = input_of(folded[2], "conv2", 1);
     size_t bytes = fr_shape_elements(&a->shape) * sizeof(float);
     CHECK(memcmp(a->data, b->data, bytes) == 0);
     CHECK(memcmp(a->data, c->data, bytes) != 0);
@@ -151,7 +160,8 @@ TEST(group_convolutions_keep_their_groups) {
 }
 
 TEST(depthwise_stays_depthwise) {
-    fr_graph *plain = text_graph("model a\ninput 3x8x8\ndwconv 3x3 pad 1 bn\nconv 32 1x1 bn relu6\ndwconv 3x3 pad 1 bn relu6\nconv 16 1x1 bn\nglobalavgpool\nflatten\nfc 10\n");
+    fr_graph *plain = text_graph("model a\ninput 3x8x8\ndwconv 3x3 pad 1 bn\nconv 32 1x1 bn relu6\ndwconv 3x3 pad 1 bn "
+                                 "relu6\nconv 16 1x1 bn\nglobalavgpool\nflatten\nfc 10\n");
     fr_graph *graph = folded_graph(plain, 2);
     CHECK(plain && graph);
     CHECK_INT(node_named(graph, "dwconv1")->attrs.group, 6);
@@ -193,7 +203,8 @@ TEST(the_map_that_makes_the_logits_may_be_pooled_after) {
 }
 
 TEST(a_softmax_over_all_images_goes) {
-    fr_graph *plain = text_graph("model a\ninput 1x4x4\nconv 4 3x3 relu\nflatten\nfc 3\nsoftmax\n"), *graph = folded_graph(plain, 2);
+    fr_graph *plain = text_graph("model a\ninput 1x4x4\nconv 4 3x3 relu\nflatten\nfc 3\nsoftmax\n"),
+             *graph = folded_graph(plain, 2);
     CHECK(plain && graph);
     CHECK_INT(node_named(plain, "softmax1")->op, FR_OP_SOFTMAX);
     CHECK_INT(node_named(graph, "softmax1")->op, FR_OP_IDENTITY);
@@ -205,15 +216,18 @@ TEST(a_softmax_over_all_images_goes) {
 
 /* ---- graphs that only a file can hold ---- */
 
-static int32_t made(fr_graph *graph, fr_op op, const char *name, const int32_t *inputs, int32_t n_inputs, const fr_attrs *attrs) {
+static int32_t made(fr_graph *graph, fr_op op, const char *name, const int32_t *inputs, int32_t n_inputs,
+                    const fr_attrs *attrs) {
     int32_t value = -1, node;
     fr_attrs plain = fr_attrs_default(op);
-    if (fr_graph_add_value(graph, name, &value) != FR_OK || fr_graph_add_node(graph, op, name, attrs ? attrs : &plain, inputs, n_inputs, &value, 1, &node) != FR_OK)
+    if (fr_graph_add_value(graph, name, &value) != FR_OK ||
+        fr_graph_add_node(graph, op, name, attrs ? attrs : &plain, inputs, n_inputs, &value, 1, &node) != FR_OK)
         exit(1);
     return value;
 }
 
-static int32_t constant(fr_graph *graph, const char *name, fr_dtype dtype, int32_t rank, const int64_t *dims, const void *data) {
+static int32_t constant(fr_graph *graph, const char *name, fr_dtype dtype, int32_t rank, const int64_t *dims,
+                        const void *data) {
     fr_shape shape = {.rank = rank};
     int32_t value = -1;
     memcpy(shape.dim, dims, (size_t)rank * sizeof *dims);
@@ -225,7 +239,8 @@ static int32_t constant(fr_graph *graph, const char *name, fr_dtype dtype, int32
 static fr_graph *started(int32_t *out_input) {
     fr_shape shape = {.rank = 4, .dim = {1, 3, 6, 6}};
     fr_graph *graph;
-    if (fr_graph_new("hand", "made by hand", &graph) != FR_OK || fr_graph_add_input(graph, "x", FR_F32, &shape, out_input) != FR_OK)
+    if (fr_graph_new("hand", "made by hand", &graph) != FR_OK ||
+        fr_graph_add_input(graph, "x", FR_F32, &shape, out_input) != FR_OK)
         exit(1);
     graph->meta.fold = 1;
     graph->meta.image_channels = 3;
@@ -256,10 +271,13 @@ TEST(numbers_applied_to_the_images_are_kept_for_each) {
     int32_t x;
     fr_graph *plain = started(&x), *graph;
     const float mean[3] = {1, 2, 3}, half = 0.5f, bias[4] = {5, 6, 7, 8};
-    int32_t sub = made(plain, FR_OP_SUB, "sub", (int32_t[]){x, constant(plain, "mean", FR_F32, 3, (int64_t[]){3, 1, 1}, mean)}, 2, NULL);
-    int32_t mul = made(plain, FR_OP_MUL, "mul", (int32_t[]){sub, constant(plain, "half", FR_F32, 0, (int64_t[]){1}, &half)}, 2, NULL);
+    int32_t sub = made(plain, FR_OP_SUB, "sub",
+                       (int32_t[]){x, constant(plain, "mean", FR_F32, 3, (int64_t[]){3, 1, 1}, mean)}, 2, NULL);
+    int32_t mul = made(plain, FR_OP_MUL, "mul",
+                       (int32_t[]){sub, constant(plain, "half", FR_F32, 0, (int64_t[]){1}, &half)}, 2, NULL);
     int32_t conv = conv_on(plain, "conv", mul, 4, 3, 1);
-    int32_t add = made(plain, FR_OP_ADD, "add", (int32_t[]){conv, constant(plain, "bias", FR_F32, 4, (int64_t[]){1, 4, 1, 1}, bias)}, 2, NULL);
+    int32_t add = made(plain, FR_OP_ADD, "add",
+                       (int32_t[]){conv, constant(plain, "bias", FR_F32, 4, (int64_t[]){1, 4, 1, 1}, bias)}, 2, NULL);
     int32_t last = conv_on(plain, "last", add, 2, 4, 1);
     CHECK_OK(fold_ended(plain, last, 2, &graph));
     const fr_value *tiled = input_of(graph, "sub", 1);
@@ -279,9 +297,12 @@ TEST(a_reshape_to_fixed_features_becomes_a_flatten) {
     fr_graph *plain = started(&x), *graph;
     const int64_t target[2] = {-1, 4 * 36};
     int32_t conv = conv_on(plain, "conv", x, 4, 3, 1);
-    int32_t flat = made(plain, FR_OP_RESHAPE, "view", (int32_t[]){conv, constant(plain, "target", FR_S64, 1, (int64_t[]){2}, target)}, 2, NULL);
-    int32_t fc = made(plain, FR_OP_MATMUL, "fc", (int32_t[]){flat, constant(plain, "w", FR_F32, 2, (int64_t[]){4 * 36, 7}, NULL)}, 2, NULL);
-    int32_t add = made(plain, FR_OP_ADD, "add", (int32_t[]){fc, constant(plain, "b", FR_F32, 1, (int64_t[]){7}, NULL)}, 2, NULL);
+    int32_t flat = made(plain, FR_OP_RESHAPE, "view",
+                        (int32_t[]){conv, constant(plain, "target", FR_S64, 1, (int64_t[]){2}, target)}, 2, NULL);
+    int32_t fc = made(plain, FR_OP_MATMUL, "fc",
+                      (int32_t[]){flat, constant(plain, "w", FR_F32, 2, (int64_t[]){4 * 36, 7}, NULL)}, 2, NULL);
+    int32_t add =
+        made(plain, FR_OP_ADD, "add", (int32_t[]){fc, constant(plain, "b", FR_F32, 1, (int64_t[]){7}, NULL)}, 2, NULL);
     CHECK_OK(fold_ended(plain, add, 2, &graph));
     CHECK_INT(node_named(graph, "view")->op, FR_OP_FLATTEN);
     check_weight(graph, "fc", 5 * 36, 14);
@@ -296,7 +317,8 @@ TEST(shared_weights_are_parted) {
     int32_t x;
     fr_graph *plain = started(&x), *graph;
     const float ones[4] = {1, 1, 1, 1};
-    int32_t shared = constant(plain, "ones", FR_F32, 1, (int64_t[]){4}, ones), copy = made(plain, FR_OP_IDENTITY, "copy", &shared, 1, NULL);
+    int32_t shared = constant(plain, "ones", FR_F32, 1, (int64_t[]){4}, ones),
+            copy = made(plain, FR_OP_IDENTITY, "copy", &shared, 1, NULL);
     int32_t one = conv_on(plain, "one", x, 4, 3, 1);
     int32_t first = made(plain, FR_OP_BATCHNORM, "first", (int32_t[]){one, shared, shared, copy, shared}, 5, NULL);
     int32_t two = conv_on(plain, "two", first, 2, 4, 1), three = conv_on(plain, "three", first, 2, 4, 1);
@@ -381,7 +403,9 @@ TEST(a_folded_model_is_not_folded_again) {
 }
 
 TEST(impossible_options_are_refused) {
-    static const struct { int32_t fold, round, quantum; } table[] = {{0, 0, 0}, {-4, 0, 0}, {1025, 0, 0}, {2, 1, -1}, {2, 9, 4}};
+    static const struct {
+        int32_t fold, round, quantum;
+    } table[] = {{0, 0, 0}, {-4, 0, 0}, {1025, 0, 0}, {2, 1, -1}, {2, 9, 4}};
     fr_graph *plain = zoo_graph("n1"), *graph;
     CHECK(plain);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -403,7 +427,8 @@ TEST(tails_are_rounded_up_to_whole_inputs) {
 
 /* A folded model runs: as many numbers as it says, none of them broken. */
 TEST(folded_models_compute) {
-    fr_graph *plain = text_graph("model a\ninput 3x7x9\nconv 8 3x3 pad 1 bn relu as x\ndwconv 3x3 pad 1 bn\nadd x relu\nmaxpool 3x3 stride 2\nflatten\nfc 5\n");
+    fr_graph *plain = text_graph("model a\ninput 3x7x9\nconv 8 3x3 pad 1 bn relu as x\ndwconv 3x3 pad 1 bn\nadd x "
+                                 "relu\nmaxpool 3x3 stride 2\nflatten\nfc 5\n");
     for (int32_t fold = 1; fold <= 5; fold++) {
         fr_graph *graph = folded_graph(plain, fold);
         CHECK(graph);
@@ -427,7 +452,8 @@ TEST(folded_models_compute) {
 }
 
 TEST(running_out_of_memory_leaves_nothing) {
-    fr_graph *plain = text_graph("model a\ninput 3x4x4\nconv 8 1x1 bn relu as x\nconv 8 1x1\nadd x\nflatten\nfc 3\nsoftmax\n");
+    fr_graph *plain =
+        text_graph("model a\ninput 3x4x4\nconv 8 1x1 bn relu as x\nconv 8 1x1\nadd x\nflatten\nfc 3\nsoftmax\n");
     CHECK(plain);
     uint64_t live = fr_alloc_read().live_blocks;
     for (uint64_t n = 1;; n++) {

@@ -15,7 +15,8 @@ TEST(a_small_model) {
     CHECK_NEAR(graph->meta.mean[1], 2.5, 0);
     CHECK_NEAR(graph->meta.scale[2], 0.5, 0);
     CHECK(!graph->meta.hidden_input);
-    const fr_node *conv = node_named(graph, "conv1"), *pool = node_named(graph, "pool1"), *fc = node_named(graph, "fc1");
+    const fr_node *conv = node_named(graph, "conv1"), *pool = node_named(graph, "pool1"),
+                  *fc = node_named(graph, "fc1");
     CHECK_INT(node_named(graph, "relu1")->op, FR_OP_RELU);
     CHECK_INT(conv->attrs.kernel[1], 5);
     CHECK_INT(conv->attrs.stride[0], 2);
@@ -42,16 +43,20 @@ TEST(scaling_is_1_over_255_unless_told) {
 }
 
 TEST(repeats_units_and_names) {
-    fr_graph *graph = text_graph("model a\nunit twice width k\n  repeat 2\n    conv $width $k pad same bn relu6\n  end\nend\ninput 3x9x9\n"
-                                 "twice 8 5x5 \nas x\nconv 8 1x1 nobias as y\nfrom x\navgpool 3x3 stride 1 pad 1 includepad as z\n"
-                                 "add y relu as w\nconcat x w z\ndwconv 3x3 pad 0x1x0x1 hardswish\nlrn 5 alpha 0.1 beta 0.5 bias 2\nglobalavgpool\nflatten\nsoftmax\n");
+    fr_graph *graph = text_graph(
+        "model a\nunit twice width k\n  repeat 2\n    conv $width $k pad same bn relu6\n  end\nend\ninput 3x9x9\n"
+        "twice 8 5x5 \nas x\nconv 8 1x1 nobias as y\nfrom x\navgpool 3x3 stride 1 pad 1 includepad as z\n"
+        "add y relu as w\nconcat x w z\ndwconv 3x3 pad 0x1x0x1 hardswish\nlrn 5 alpha 0.1 beta 0.5 bias "
+        "2\nglobalavgpool\nflatten\nsoftmax\n");
     CHECK(graph);
     CHECK(fr_graph_find(graph, "conv3") >= 0 && fr_graph_find(graph, "conv4") < 0);
-    CHECK(fr_graph_find(graph, "bn2") >= 0 && fr_graph_find(graph, "clip2") >= 0 && fr_graph_find(graph, "hardswish1") >= 0);
+    CHECK(fr_graph_find(graph, "bn2") >= 0 && fr_graph_find(graph, "clip2") >= 0 &&
+          fr_graph_find(graph, "hardswish1") >= 0);
     CHECK_INT(node_named(graph, "conv1")->n_inputs, 2);
     CHECK_NEAR(node_named(graph, "clip1")->attrs.hi, 6, 0);
     CHECK(node_named(graph, "pool1")->attrs.count_include_pad);
-    const fr_node *concat = node_named(graph, "concat1"), *dw = node_named(graph, "dwconv1"), *lrn = node_named(graph, "lrn1");
+    const fr_node *concat = node_named(graph, "concat1"), *dw = node_named(graph, "dwconv1"),
+                  *lrn = node_named(graph, "lrn1");
     CHECK_INT(concat->n_inputs, 3);
     CHECK_INT(dw->attrs.group, 24);
     CHECK_INT(dw->attrs.pad[1], 1);
@@ -63,7 +68,9 @@ TEST(repeats_units_and_names) {
 }
 
 /* Each text is wrong on purpose; the sentence must hold both parts. */
-static const struct { const char *text, *place, *says; } wrong[] = {
+static const struct {
+    const char *text, *place, *says;
+} wrong[] = {
     {"", "t.fold:1: ", "expected the first line to be 'model NAME"},
     {"\n# nothing\n", "t.fold:1: ", "expected the first line"},
     {"input 3x4x4\n", "t.fold:1: ", "found 'input'"},
@@ -111,8 +118,10 @@ static const struct { const char *text, *place, *says; } wrong[] = {
     {"model a\ninput 3x4x4\nrepeat 0\nconv 8 1x1\nend\n", "t.fold:3: ", "expected a number of times"},
     {"model a\ninput 3x4x4\nend\n", "t.fold:3: ", "found 'end'"},
     {"model a\nunit conv\nend\n", "t.fold:2: ", "the name 'conv' is taken"},
-    {"model a\nunit u w\nconv $w 1x1\nend\ninput 3x4x4\nu\n", "t.fold:6: ", "expected the unit's 'w', found the end of the line"},
-    {"model a\nunit u w\nconv $v 1x1\nend\ninput 3x4x4\n\nu 8\n", "t.fold:3: ", "found '$v' (in unit 'u', used on line 7)"},
+    {"model a\nunit u w\nconv $w 1x1\nend\ninput 3x4x4\nu\n",
+     "t.fold:6: ", "expected the unit's 'w', found the end of the line"},
+    {"model a\nunit u w\nconv $v 1x1\nend\ninput 3x4x4\n\nu 8\n",
+     "t.fold:3: ", "found '$v' (in unit 'u', used on line 7)"},
     {"model a\nunit u\nu\nend\ninput 3x4x4\nu\n", "t.fold:3: ", "more than 8 deep"},
     {"model a\ninput 3x4x4\nrepeat 2\nunit u\nend\nend\n", "t.fold:4: ", "a unit inside a repeat"},
     {"model a\ninput 3x4x4\nrepeat 4096\nrepeat 4096\nas x\nend\nend\n", "t.fold:5: ", "more than 65536 lines"},
@@ -120,7 +129,8 @@ static const struct { const char *text, *place, *says; } wrong[] = {
     {"model a\ninput 3x4x4\nmean 1 2\nconv 8 1x1\n", "t.fold:3: ", "one for each of 3 channels"},
     {"model a\ninput 3x4x4\nscale x\nconv 8 1x1\n", "t.fold:3: ", "expected scale (a decimal number)"},
     {"model a\ninput hidden 3x4x4\nmean 1\n", "t.fold:3: ", "hidden layer's"},
-    {"model a\nclasses 7\ninput 3x4x4\nflatten\nfc 8\n", "t.fold:2: ", "expected 7 classes, found a last layer that makes 8"},
+    {"model a\nclasses 7\ninput 3x4x4\nflatten\nfc 8\n",
+     "t.fold:2: ", "expected 7 classes, found a last layer that makes 8"},
     {"model a\ninput 3x4x4\nconv 8 3x3 pad \x01\n", "t.fold:3: ", "found byte 0x01"},
     {"model a\ninput hidden 16384x1x1\nconv 65536 16384x1 pad 16384\n", "t.fold:3: ", "more than 2^31 numbers"},
     {"model a\ninput hidden 60000x1x1\n", "t.fold:2: ", "each from 1 to"},
@@ -194,7 +204,8 @@ TEST(cut_and_damaged_texts_never_crash) {
 }
 
 TEST(running_out_of_memory_leaves_nothing) {
-    static const char text[] = "model a \"b\"\ninput 3x4x4\nconv 8 1x1 bn relu as x\nconv 8 1x1\nadd x\nflatten\nfc 3\n";
+    static const char text[] =
+        "model a \"b\"\ninput 3x4x4\nconv 8 1x1 bn relu as x\nconv 8 1x1\nadd x\nflatten\nfc 3\n";
     uint64_t live = fr_alloc_read().live_blocks;
     for (uint64_t n = 1;; n++) {
         fr_alloc_fail_at(n);

@@ -202,7 +202,8 @@ TEST(a_clone_is_equal_and_independent) {
 
 TEST(compacting_keeps_what_outputs_need) {
     fr_graph *g = kit_graph();
-    int32_t x = kit_input(g, DIMS(1, 4)), unused = kit_random(g, DIMS(4), 0, 1), side = kit_node(g, FR_OP_TANH, NULL, IDS(x));
+    int32_t x = kit_input(g, DIMS(1, 4)), unused = kit_random(g, DIMS(4), 0, 1),
+            side = kit_node(g, FR_OP_TANH, NULL, IDS(x));
     int32_t y = kit_node(g, FR_OP_RELU, NULL, IDS(x));
     (void)kit_node(g, FR_OP_ADD, NULL, IDS(side, unused));
     CHECK_OK(fr_graph_rename(g, y, "answer"));
@@ -220,11 +221,13 @@ TEST(compacting_keeps_what_outputs_need) {
 static bool build_and_simplify(void) {
     fr_graph *g = NULL;
     int32_t x, w, y, z;
-    bool fine = fr_graph_new("n", "t", &g) == FR_OK && fr_graph_add_input(g, "x", FR_F32, &DIMS(1, 2, 4, 4), &x) == FR_OK &&
-                fr_graph_add_const(g, "w", FR_F32, &DIMS(2, 2, 3, 3), NULL, FR_INIT_CONV, &w) == FR_OK && fr_graph_add_value(g, "y", &y) == FR_OK &&
-                fr_graph_add_value(g, "z", &z) == FR_OK && fr_graph_add_node(g, FR_OP_CONV, NULL, NULL, IDS(x, w), IDS(y), NULL) == FR_OK &&
-                fr_graph_add_node(g, FR_OP_MUL, NULL, NULL, IDS(y, y), IDS(z), NULL) == FR_OK && fr_graph_add_output(g, z) == FR_OK &&
-                fr_graph_simplify(g) == FR_OK && fr_graph_materialize(g) == FR_OK;
+    bool fine = fr_graph_new("n", "t", &g) == FR_OK &&
+                fr_graph_add_input(g, "x", FR_F32, &DIMS(1, 2, 4, 4), &x) == FR_OK &&
+                fr_graph_add_const(g, "w", FR_F32, &DIMS(2, 2, 3, 3), NULL, FR_INIT_CONV, &w) == FR_OK &&
+                fr_graph_add_value(g, "y", &y) == FR_OK && fr_graph_add_value(g, "z", &z) == FR_OK &&
+                fr_graph_add_node(g, FR_OP_CONV, NULL, NULL, IDS(x, w), IDS(y), NULL) == FR_OK &&
+                fr_graph_add_node(g, FR_OP_MUL, NULL, NULL, IDS(y, y), IDS(z), NULL) == FR_OK &&
+                fr_graph_add_output(g, z) == FR_OK && fr_graph_simplify(g) == FR_OK && fr_graph_materialize(g) == FR_OK;
     fr_graph_free(g);
     return fine;
 }

@@ -2,7 +2,8 @@
 #include "graph_kit.h"
 
 /* Evaluates one value of a graph with inputs of these numbers and compares; frees the graph. */
-static void expect(fr_graph *g, int32_t value, const double *const *inputs, fr_shape shape, const double *want, const char *what) {
+static void expect(fr_graph *g, int32_t value, const double *const *inputs, fr_shape shape, const double *want,
+                   const char *what) {
     fr_dense in[2] = {{.data = NULL}}, out = {.data = NULL}, wanted = kit_dense(shape, want);
     for (int32_t i = 0; i < g->n_inputs; i++)
         in[i] = kit_dense(g->values[g->inputs[i]].shape, inputs[i]);
@@ -27,14 +28,16 @@ static void expect(fr_graph *g, int32_t value, const double *const *inputs, fr_s
 #define LIST(...) ((const double[]){__VA_ARGS__})
 
 /* One op on one input. */
-static void one(fr_op op, const fr_attrs *attrs, fr_shape shape, const double *in, fr_shape out_shape, const double *want) {
+static void one(fr_op op, const fr_attrs *attrs, fr_shape shape, const double *in, fr_shape out_shape,
+                const double *want) {
     fr_graph *g = kit_graph();
     int32_t x = kit_input(g, shape);
     expect(g, kit_node(g, op, attrs, IDS(x)), &in, out_shape, want, fr_op_name(op));
 }
 
 /* One op on two inputs. */
-static void two(fr_op op, const fr_attrs *attrs, fr_shape sa, const double *a, fr_shape sb, const double *b, fr_shape out_shape, const double *want) {
+static void two(fr_op op, const fr_attrs *attrs, fr_shape sa, const double *a, fr_shape sb, const double *b,
+                fr_shape out_shape, const double *want) {
     fr_graph *g = kit_graph();
     int32_t x = kit_input(g, sa), y = kit_input(g, sb);
     expect(g, kit_node(g, op, attrs, IDS(x, y)), (const double *const[]){a, b}, out_shape, want, fr_op_name(op));
@@ -56,7 +59,8 @@ TEST(activations) {
 TEST(arithmetic_broadcasts) {
     two(FR_OP_ADD, NULL, DIMS(2, 2), LIST(1, 2, 3, 4), DIMS(2), LIST(10, 20), DIMS(2, 2), LIST(11, 22, 13, 24));
     two(FR_OP_SUB, NULL, DIMS(2, 1), LIST(1, 2), DIMS(1, 3), LIST(1, 2, 3), DIMS(2, 3), LIST(0, -1, -2, 1, 0, -1));
-    two(FR_OP_MUL, NULL, DIMS(1, 2, 1, 1), LIST(2, 3), DIMS(1, 2, 1, 2), LIST(1, 2, 3, 4), DIMS(1, 2, 1, 2), LIST(2, 4, 9, 12));
+    two(FR_OP_MUL, NULL, DIMS(1, 2, 1, 1), LIST(2, 3), DIMS(1, 2, 1, 2), LIST(1, 2, 3, 4), DIMS(1, 2, 1, 2),
+        LIST(2, 4, 9, 12));
     two(FR_OP_DIV, NULL, DIMS(2), LIST(1, 3), DIMS(2), LIST(2, 4), DIMS(2), LIST(0.5, 0.75));
     two(FR_OP_SUM, NULL, DIMS(2), LIST(1, 3), DIMS(2), LIST(2, 4), DIMS(2), LIST(3, 7));
 }
@@ -75,23 +79,28 @@ static const double nine[] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
 
 TEST(convolutions) {
     fr_attrs a = window(FR_OP_CONV, 2, 1, 0);
-    two(FR_OP_CONV, &a, DIMS(1, 1, 3, 3), nine, DIMS(1, 1, 2, 2), LIST(1, 10, 100, 1000), DIMS(1, 1, 2, 2), LIST(5421, 6532, 8754, 9865));
+    two(FR_OP_CONV, &a, DIMS(1, 1, 3, 3), nine, DIMS(1, 1, 2, 2), LIST(1, 10, 100, 1000), DIMS(1, 1, 2, 2),
+        LIST(5421, 6532, 8754, 9865));
     a = window(FR_OP_CONV, 2, 2, 1); /* pads all around: windows at -1 and 1 */
-    two(FR_OP_CONV, &a, DIMS(1, 1, 3, 3), nine, DIMS(1, 1, 2, 2), LIST(1, 10, 100, 1000), DIMS(1, 1, 2, 2), LIST(1000, 3200, 7040, 9865));
+    two(FR_OP_CONV, &a, DIMS(1, 1, 3, 3), nine, DIMS(1, 1, 2, 2), LIST(1, 10, 100, 1000), DIMS(1, 1, 2, 2),
+        LIST(1000, 3200, 7040, 9865));
     a = window(FR_OP_CONV, 2, 1, 0);
     a.dilation[0] = a.dilation[1] = 2;
     two(FR_OP_CONV, &a, DIMS(1, 1, 3, 3), nine, DIMS(1, 1, 2, 2), LIST(1, 10, 100, 1000), DIMS(1, 1, 1, 1), LIST(9731));
     a = window(FR_OP_CONV, 1, 1, 0);
     a.group = 2; /* outputs 0, 1 see input 0; outputs 2, 3 see input 1 */
-    two(FR_OP_CONV, &a, DIMS(1, 2, 1, 1), LIST(3, 5), DIMS(4, 1, 1, 1), LIST(1, 2, 3, 4), DIMS(1, 4, 1, 1), LIST(3, 6, 15, 20));
+    two(FR_OP_CONV, &a, DIMS(1, 2, 1, 1), LIST(3, 5), DIMS(4, 1, 1, 1), LIST(1, 2, 3, 4), DIMS(1, 4, 1, 1),
+        LIST(3, 6, 15, 20));
     a = window(FR_OP_CONV, 2, 1, 0);
     a.pad[0] = a.pad[3] = 1; /* above and to the right alone */
-    two(FR_OP_CONV, &a, DIMS(1, 1, 2, 2), LIST(1, 2, 3, 4), DIMS(1, 1, 2, 2), LIST(1, 10, 100, 1000), DIMS(1, 1, 2, 2), LIST(2100, 200, 4321, 402));
+    two(FR_OP_CONV, &a, DIMS(1, 1, 2, 2), LIST(1, 2, 3, 4), DIMS(1, 1, 2, 2), LIST(1, 10, 100, 1000), DIMS(1, 1, 2, 2),
+        LIST(2100, 200, 4321, 402));
 }
 
 TEST(a_conv_adds_its_bias) {
     fr_graph *g = kit_graph();
-    int32_t x = kit_input(g, DIMS(1, 1, 1, 2)), w = kit_floats(g, DIMS(2, 1, 1, 1), (const float[]){2, -1}), b = kit_floats(g, DIMS(2), (const float[]){5, 7});
+    int32_t x = kit_input(g, DIMS(1, 1, 1, 2)), w = kit_floats(g, DIMS(2, 1, 1, 1), (const float[]){2, -1}),
+            b = kit_floats(g, DIMS(2), (const float[]){5, 7});
     const double *in = LIST(1, 10);
     expect(g, kit_node(g, FR_OP_CONV, NULL, IDS(x, w, b)), &in, DIMS(1, 2, 1, 2), LIST(7, 25, 6, -3), "conv with bias");
 }
@@ -130,10 +139,13 @@ TEST(norms) {
     fr_graph *g = kit_graph();
     fr_attrs bn = fr_attrs_default(FR_OP_BATCHNORM);
     bn.epsilon = 0;
-    int32_t x = kit_input(g, DIMS(1, 2, 1, 1)), scale = kit_floats(g, DIMS(2), (const float[]){2, 3}), bias = kit_floats(g, DIMS(2), (const float[]){1, -1});
-    int32_t mean = kit_floats(g, DIMS(2), (const float[]){4, 5}), variance = kit_floats(g, DIMS(2), (const float[]){4, 9});
+    int32_t x = kit_input(g, DIMS(1, 2, 1, 1)), scale = kit_floats(g, DIMS(2), (const float[]){2, 3}),
+            bias = kit_floats(g, DIMS(2), (const float[]){1, -1});
+    int32_t mean = kit_floats(g, DIMS(2), (const float[]){4, 5}),
+            variance = kit_floats(g, DIMS(2), (const float[]){4, 9});
     const double *in = LIST(8, 2);
-    expect(g, kit_node(g, FR_OP_BATCHNORM, &bn, IDS(x, scale, bias, mean, variance)), &in, DIMS(1, 2, 1, 1), LIST(5, -4), "batchnorm");
+    expect(g, kit_node(g, FR_OP_BATCHNORM, &bn, IDS(x, scale, bias, mean, variance)), &in, DIMS(1, 2, 1, 1),
+           LIST(5, -4), "batchnorm");
     fr_attrs s = fr_attrs_default(FR_OP_SOFTMAX);
     one(FR_OP_SOFTMAX, &s, DIMS(2, 2), LIST(0, 0, 1000, 0), DIMS(2, 2), LIST(0.5, 0.5, 1, 0));
     s.axis = 0;
@@ -157,7 +169,8 @@ TEST(products) {
     fr_graph *g = kit_graph();
     a = fr_attrs_default(FR_OP_GEMM);
     a.beta = 0.5f;
-    int32_t x = kit_input(g, DIMS(1, 2)), w = kit_floats(g, DIMS(2, 2), (const float[]){1, 0, 0, 1}), c = kit_floats(g, DIMS(2), (const float[]){10, 20});
+    int32_t x = kit_input(g, DIMS(1, 2)), w = kit_floats(g, DIMS(2, 2), (const float[]){1, 0, 0, 1}),
+            c = kit_floats(g, DIMS(2), (const float[]){10, 20});
     const double *in = LIST(1, 2);
     expect(g, kit_node(g, FR_OP_GEMM, &a, IDS(x, w, c)), &in, DIMS(1, 2), LIST(6, 12), "gemm with bias");
 }
@@ -211,7 +224,8 @@ TEST(gather_takes_slices) {
 
 TEST(every_value_can_be_seen) {
     fr_graph *g = kit_graph();
-    int32_t x = kit_input(g, DIMS(1, 2)), c = kit_floats(g, DIMS(2), (const float[]){1, 2}), sum = kit_node(g, FR_OP_ADD, NULL, IDS(x, c));
+    int32_t x = kit_input(g, DIMS(1, 2)), c = kit_floats(g, DIMS(2), (const float[]){1, 2}),
+            sum = kit_node(g, FR_OP_ADD, NULL, IDS(x, c));
     int32_t y = kit_node(g, FR_OP_RELU, NULL, IDS(sum));
     CHECK_OK(fr_graph_add_output(g, y));
     fr_dense in = kit_dense(DIMS(1, 2), LIST(-3, 4)), values[8];

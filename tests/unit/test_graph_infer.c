@@ -125,7 +125,8 @@ static const char *reshape(fr_shape in, const int64_t *target, int64_t count, in
     int32_t x = kit_input(g, in), t = kit_ints(g, count, target);
     return shape_of(g, kit_node(g, FR_OP_RESHAPE, NULL, IDS(x, t)), batch);
 }
-#define RESHAPE(in, batch, ...) reshape((in), (const int64_t[]){__VA_ARGS__}, (int64_t)(sizeof((int64_t[]){__VA_ARGS__}) / 8), (batch))
+#define RESHAPE(in, batch, ...) \
+    reshape((in), (const int64_t[]){__VA_ARGS__}, (int64_t)(sizeof((int64_t[]){__VA_ARGS__}) / 8), (batch))
 
 TEST(reshape_speaks_of_the_batch) {
     CHECK_TEXT(RESHAPE(DIMS(1, 4, 3, 3), 5, -1, 36), "5x36");

@@ -8,11 +8,13 @@ static int32_t conv(fr_graph *g, int32_t x, int64_t out, int64_t in, int64_t ker
     fr_attrs a = fr_attrs_default(FR_OP_CONV);
     for (int i = 0; i < 4; i++)
         a.pad[i] = pad;
-    return kit_node(g, FR_OP_CONV, &a, IDS(x, kit_random(g, DIMS(out, in, kernel, kernel), -1, 1), kit_random(g, DIMS(out), -1, 1)));
+    return kit_node(g, FR_OP_CONV, &a,
+                    IDS(x, kit_random(g, DIMS(out, in, kernel, kernel), -1, 1), kit_random(g, DIMS(out), -1, 1)));
 }
 
 static int32_t batchnorm(fr_graph *g, int32_t x, int64_t channels) {
-    int32_t scale = kit_random(g, DIMS(channels), 0.5, 2), bias = kit_random(g, DIMS(channels), -1, 1), mean = kit_random(g, DIMS(channels), -1, 1);
+    int32_t scale = kit_random(g, DIMS(channels), 0.5, 2), bias = kit_random(g, DIMS(channels), -1, 1),
+            mean = kit_random(g, DIMS(channels), -1, 1);
     return kit_node(g, FR_OP_BATCHNORM, NULL, IDS(x, scale, bias, mean, kit_random(g, DIMS(channels), 0.5, 2)));
 }
 
@@ -23,9 +25,12 @@ static fr_attrs axes_of(fr_op op, int32_t count, const int64_t *axes) {
         a.axes[i] = axes[i];
     return a;
 }
-#define AXES(op, ...) axes_of((op), (int32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__})
+#define AXES(op, ...) \
+    axes_of((op), (int32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__})
 
-static int32_t with_attrs(fr_graph *g, fr_op op, fr_attrs a, int32_t x) { return kit_node(g, op, &a, IDS(x)); }
+static int32_t with_attrs(fr_graph *g, fr_op op, fr_attrs a, int32_t x) {
+    return kit_node(g, op, &a, IDS(x));
+}
 
 static void finish(fr_graph *g, int32_t output) {
     kit_expect(fr_graph_rename(g, output, "answer"));
@@ -277,7 +282,8 @@ TEST(a_mean_over_the_map_is_a_pool) {
 
 TEST(transposes_that_undo_each_other_go) {
     fr_graph *g = kit_graph();
-    int32_t y = with_attrs(g, FR_OP_TRANSPOSE, AXES(FR_OP_TRANSPOSE, 0, 2, 3, 1), conv(g, kit_input(g, DIMS(1, 3, 4, 5)), 6, 3, 1, 0));
+    int32_t y = with_attrs(g, FR_OP_TRANSPOSE, AXES(FR_OP_TRANSPOSE, 0, 2, 3, 1),
+                           conv(g, kit_input(g, DIMS(1, 3, 4, 5)), 6, 3, 1, 0));
     y = kit_node(g, FR_OP_ADD, NULL, IDS(y, kit_random(g, DIMS(6), -1, 1))); /* a bias in N, H, W, C */
     y = kit_node(g, FR_OP_RELU, NULL, IDS(y));
     y = with_attrs(g, FR_OP_TRANSPOSE, AXES(FR_OP_TRANSPOSE, 0, 3, 1, 2), y);
@@ -303,7 +309,9 @@ TEST(a_mean_over_transposed_axes_is_a_pool) {
     fr_graph *g = kit_graph();
     fr_attrs a = AXES(FR_OP_REDUCEMEAN, 1, 2);
     a.keepdims = false;
-    finish(g, with_attrs(g, FR_OP_REDUCEMEAN, a, with_attrs(g, FR_OP_TRANSPOSE, AXES(FR_OP_TRANSPOSE, 0, 2, 3, 1), kit_input(g, DIMS(1, 3, 4, 5)))));
+    finish(g, with_attrs(
+                  g, FR_OP_REDUCEMEAN, a,
+                  with_attrs(g, FR_OP_TRANSPOSE, AXES(FR_OP_TRANSPOSE, 0, 2, 3, 1), kit_input(g, DIMS(1, 3, 4, 5)))));
     CHECK(kit_simplify(g) <= exact);
     CHECK_INT(kit_count(g, FR_OP_TRANSPOSE), 0);
     CHECK_INT(kit_count(g, FR_OP_GLOBALAVGPOOL), 1);
@@ -340,14 +348,22 @@ TEST(pads_merge_into_windows) {
 }
 
 TEST(pads_merge_into_pools_that_mean_the_same) {
-    static const struct { fr_op op; float value; bool merges; } cases[] = {
-        {FR_OP_AVGPOOL, 0, true}, {FR_OP_MAXPOOL, 0, false}, {FR_OP_MAXPOOL, -INFINITY, true}, {FR_OP_AVGPOOL, 1, false}};
+    static const struct {
+        fr_op op;
+        float value;
+        bool merges;
+    } cases[] = {{FR_OP_AVGPOOL, 0, true},
+                 {FR_OP_MAXPOOL, 0, false},
+                 {FR_OP_MAXPOOL, -INFINITY, true},
+                 {FR_OP_AVGPOOL, 1, false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fr_graph *g = kit_graph();
         fr_attrs a = fr_attrs_default(cases[i].op);
         a.kernel[0] = a.kernel[1] = 3;
         a.stride[0] = a.stride[1] = 2;
-        finish(g, with_attrs(g, cases[i].op, a, with_attrs(g, FR_OP_PAD, map_pads(1, 0, 1, 2, cases[i].value), kit_input(g, DIMS(1, 2, 5, 5)))));
+        finish(g, with_attrs(
+                      g, cases[i].op, a,
+                      with_attrs(g, FR_OP_PAD, map_pads(1, 0, 1, 2, cases[i].value), kit_input(g, DIMS(1, 2, 5, 5)))));
         CHECK(kit_simplify(g) <= exact);
         CHECK_INT(kit_count(g, FR_OP_PAD), !cases[i].merges);
         fr_graph_free(g);
@@ -365,8 +381,12 @@ TEST(spelled_out_activations_are_found) {
         int32_t clip = kit_node(g, FR_OP_CLIP, &six, IDS(kit_node(g, FR_OP_ADD, NULL, IDS(x, kit_number(g, 3)))));
         switch (form) {
         case 0: y = kit_node(g, FR_OP_MUL, NULL, IDS(x, kit_node(g, FR_OP_HARDSIGMOID, &hard, IDS(x)))); break;
-        case 1: y = kit_node(g, FR_OP_MUL, NULL, IDS(kit_node(g, FR_OP_DIV, NULL, IDS(clip, kit_number(g, 6))), x)); break;
-        case 2: y = kit_node(g, FR_OP_DIV, NULL, IDS(kit_node(g, FR_OP_MUL, NULL, IDS(x, clip)), kit_number(g, 6))); break;
+        case 1:
+            y = kit_node(g, FR_OP_MUL, NULL, IDS(kit_node(g, FR_OP_DIV, NULL, IDS(clip, kit_number(g, 6))), x));
+            break;
+        case 2:
+            y = kit_node(g, FR_OP_DIV, NULL, IDS(kit_node(g, FR_OP_MUL, NULL, IDS(x, clip)), kit_number(g, 6)));
+            break;
         default: y = kit_node(g, FR_OP_MUL, NULL, IDS(clip, kit_number(g, 1.0f / 6))); break;
         }
         finish(g, y);
@@ -408,7 +428,10 @@ static int32_t random_layer(fr_graph *g, fr_random *random, int32_t x, int64_t c
     case 4: return kit_node(g, FR_OP_ADD, NULL, IDS(kit_number(g, 0.25f), x));
     case 5: return kit_node(g, FR_OP_ADD, NULL, IDS(x, conv(g, x, channels, channels, 1, 0)));
     case 6: return kit_node(g, FR_OP_DROPOUT, NULL, IDS(x));
-    case 7: return with_attrs(g, FR_OP_TRANSPOSE, AXES(FR_OP_TRANSPOSE, 0, 3, 1, 2), kit_node(g, FR_OP_SIGMOID, NULL, IDS(with_attrs(g, FR_OP_TRANSPOSE, AXES(FR_OP_TRANSPOSE, 0, 2, 3, 1), x))));
+    case 7:
+        return with_attrs(g, FR_OP_TRANSPOSE, AXES(FR_OP_TRANSPOSE, 0, 3, 1, 2),
+                          kit_node(g, FR_OP_SIGMOID, NULL,
+                                   IDS(with_attrs(g, FR_OP_TRANSPOSE, AXES(FR_OP_TRANSPOSE, 0, 2, 3, 1), x))));
     case 8: return with_attrs(g, FR_OP_PAD, map_pads(1, 0, 0, 1, 0), conv(g, x, channels, channels, 2, 0));
     case 9:
         a = fr_attrs_default(FR_OP_AVGPOOL);
@@ -434,7 +457,9 @@ TEST(random_networks_keep_their_answers) {
             fprintf(stderr, "seed %llu: moved by %g\n", (unsigned long long)seed, moved);
         CHECK(moved <= 10 * folded);
         CHECK_INT(check_failures, before);
-        CHECK_INT(kit_count(g, FR_OP_BATCHNORM) + kit_count(g, FR_OP_DROPOUT) + kit_count(g, FR_OP_MATMUL) + kit_count(g, FR_OP_RESHAPE), 0);
+        CHECK_INT(kit_count(g, FR_OP_BATCHNORM) + kit_count(g, FR_OP_DROPOUT) + kit_count(g, FR_OP_MATMUL) +
+                      kit_count(g, FR_OP_RESHAPE),
+                  0);
         int nodes = g->n_nodes;
         CHECK_OK(fr_graph_simplify(g)); /* nothing is left to do */
         CHECK_INT(g->n_nodes, nodes);

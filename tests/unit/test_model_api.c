@@ -222,7 +222,8 @@ static fr_status save_sum(const char *path, int32_t n_inputs, const fr_shape *sh
     for (int32_t i = 0; i < n_inputs; i++)
         FR_GO(done, fr_graph_add_input(graph, NULL, FR_F32, shape, &inputs[i]));
     FR_GO(done, fr_graph_add_value(graph, "y", &sum));
-    FR_GO(done, fr_graph_add_node(graph, n_inputs == 2 ? FR_OP_ADD : FR_OP_RELU, "add", &attrs, inputs, n_inputs, &sum, 1, &node));
+    FR_GO(done, fr_graph_add_node(graph, n_inputs == 2 ? FR_OP_ADD : FR_OP_RELU, "add", &attrs, inputs, n_inputs, &sum,
+                                  1, &node));
     FR_GO(done, fr_graph_add_output(graph, sum));
     FR_GO(done, fr_graph_infer(graph, 1));
     status = fr_onnx_save(graph, path);
@@ -262,13 +263,31 @@ TEST(only_one_image_like_input_will_do) {
 }
 
 /* A model of one node, y = Frobnicate(x), x of 1x1x1x1, as ONNX bytes. */
-static const char odd_model[] =
-    "\x08\x08" "\x3a\x3c"
-    "\x0a\x15" "\x0a\x01" "x" "\x12\x01" "y" "\x1a\x01" "n" "\x22\x0a" "Frobnicate"
-    "\x12\x01" "g"
-    "\x5a\x1b" "\x0a\x01" "x" "\x12\x16\x0a\x14\x08\x01\x12\x10" "\x0a\x02\x08\x01" "\x0a\x02\x08\x01" "\x0a\x02\x08\x01" "\x0a\x02\x08\x01"
-    "\x62\x03" "\x0a\x01" "y"
-    "\x42\x02\x10\x0d";
+static const char odd_model[] = "\x08\x08"
+                                "\x3a\x3c"
+                                "\x0a\x15"
+                                "\x0a\x01"
+                                "x"
+                                "\x12\x01"
+                                "y"
+                                "\x1a\x01"
+                                "n"
+                                "\x22\x0a"
+                                "Frobnicate"
+                                "\x12\x01"
+                                "g"
+                                "\x5a\x1b"
+                                "\x0a\x01"
+                                "x"
+                                "\x12\x16\x0a\x14\x08\x01\x12\x10"
+                                "\x0a\x02\x08\x01"
+                                "\x0a\x02\x08\x01"
+                                "\x0a\x02\x08\x01"
+                                "\x0a\x02\x08\x01"
+                                "\x62\x03"
+                                "\x0a\x01"
+                                "y"
+                                "\x42\x02\x10\x0d";
 
 TEST(a_refused_file_leaves_its_report) {
     fr_model *model;
@@ -288,8 +307,14 @@ TEST(a_refused_file_leaves_its_report) {
 
 /* ---- structs of other versions ----------------------------------------------------------------------------- */
 
-typedef struct shape_v1 { uint32_t struct_bytes; int32_t a; } shape_v1;
-typedef struct shape_v2 { uint32_t struct_bytes; int32_t a, b; } shape_v2;
+typedef struct shape_v1 {
+    uint32_t struct_bytes;
+    int32_t a;
+} shape_v1;
+typedef struct shape_v2 {
+    uint32_t struct_bytes;
+    int32_t a, b;
+} shape_v2;
 
 TEST(structs_of_older_and_newer_callers) {
     shape_v1 older = {sizeof older, 5}, ours_v1;

@@ -72,7 +72,8 @@ TEST(int8_rounds_half_to_even_and_clamps) { /* 0.5 * 0.25 * q * w, stored in qua
 }
 
 TEST(fc_reads_chw) {
-    float src[] = {1, 2, 3, 4, 5, 6, 7, 8}, weight[] = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0}, dst[2]; /* NHWC: c0 is 1 3 5 7 */
+    float src[] = {1, 2, 3, 4, 5, 6, 7, 8}, weight[] = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0},
+          dst[2]; /* NHWC: c0 is 1 3 5 7 */
     fr_step step = plain_step(FR_STEP_FC, 2, 2, 2);
     fr_weights weights = {.weight = weight};
     step.src[0].layout = FR_LAYOUT_NHWC;
@@ -82,7 +83,8 @@ TEST(fc_reads_chw) {
     CHECK_NEAR(dst[1], 9, 0); /* c0 at the last place, 7, and c1 at the first, 2 */
 }
 
-TEST(pools_at_the_edges) { /* one row 1 2 3 4, window 3, stride 3, one column of padding before, windows clipped behind */
+TEST(
+    pools_at_the_edges) { /* one row 1 2 3 4, window 3, stride 3, one column of padding before, windows clipped behind */
     float src[] = {1, 2, 3, 4}, dst[2];
     fr_step step = plain_step(FR_STEP_POOL, 1, 1, 4);
     step.pool_win = (fr_window){1, 3, 1, 3, 1, 1, 0, 1, 0, 0};
@@ -105,7 +107,10 @@ TEST(pools_at_the_edges) { /* one row 1 2 3 4, window 3, stride 3, one column of
 TEST(activations) {
     float src[] = {-4, -1, 0, 1, 7}, dst[5];
     fr_step step = plain_step(FR_STEP_UNARY, 5, 1, 1);
-    static const struct { uint8_t act; float a, b, want[5]; } cases[] = {
+    static const struct {
+        uint8_t act;
+        float a, b, want[5];
+    } cases[] = {
         {FR_ACT_NONE, 0, 0, {-4, -1, 0, 1, 7}},
         {FR_ACT_RELU, 0, 0, {0, 0, 0, 1, 7}},
         {FR_ACT_CLIP, -2, 6, {-2, -1, 0, 1, 6}},
@@ -127,7 +132,8 @@ TEST(activations) {
 TEST(binary_broadcasts_over_the_map) {
     float a[] = {1, 2, 3, 4}, b[] = {10, 100}, dst[4];
     span sources[] = {SPAN(a), SPAN(b)};
-    static const float want[][4] = {{11, 12, 103, 104}, {10, 20, 300, 400}, {-9, -8, -97, -96}, {0.1f, 0.2f, 0.03f, 0.04f}, {10, 10, 100, 100}, {1, 2, 3, 4}};
+    static const float want[][4] = {{11, 12, 103, 104},         {10, 20, 300, 400}, {-9, -8, -97, -96},
+                                    {0.1f, 0.2f, 0.03f, 0.04f}, {10, 10, 100, 100}, {1, 2, 3, 4}};
     fr_step step = plain_step(FR_STEP_BINARY, 2, 1, 2);
     step.n_src = 2;
     step.src[1] = tensor(2, 1, 1, FR_F32, FR_LAYOUT_NCHW, 0);
@@ -168,7 +174,8 @@ TEST(lrn_softmax_argmax) {
 TEST(concat_pad_reorder) {
     float a[] = {1, 2}, b[] = {3, 4, 5, 6}, joined[6], padded[6], blocked[8];
     span sources[] = {SPAN(a), SPAN(b)};
-    const float want_joined[] = {1, 2, 3, 4, 5, 6}, want_padded[] = {-1, 1, 2, -1, -1, -1}, want_blocked[] = {3, 5, 0, 0, 4, 6, 0, 0};
+    const float want_joined[] = {1, 2, 3, 4, 5, 6}, want_padded[] = {-1, 1, 2, -1, -1, -1},
+                want_blocked[] = {3, 5, 0, 0, 4, 6, 0, 0};
     fr_step step = plain_step(FR_STEP_CONCAT, 1, 1, 2);
     step.n_src = 2;
     step.src[1] = tensor(2, 1, 2, FR_F32, FR_LAYOUT_NCHW, 0);
@@ -188,7 +195,8 @@ TEST(concat_pad_reorder) {
     CHECK_FLOATS(blocked, want_blocked);
 }
 
-TEST(halves_round_to_even) { /* 1 + 2^-8 and 1 + 3 * 2^-8 lie between two bf16; 1 + 2^-11 and 1 + 3 * 2^-11 between two f16 */
+TEST(
+    halves_round_to_even) { /* 1 + 2^-8 and 1 + 3 * 2^-8 lie between two bf16; 1 + 2^-11 and 1 + 3 * 2^-11 between two f16 */
     float src[] = {1 + 0x1p-8f, 1 + 0x3p-8f, 1 + 0x1p-11f, 1 + 0x3p-11f};
     uint16_t dst[4];
     fr_step step = plain_step(FR_STEP_REORDER, 4, 1, 1);
@@ -237,8 +245,10 @@ TEST(emit_unfolds_what_exists) {
 
 TEST(chain_is_its_steps_in_turn) {
     enum { N = 3 };
-    float src[N * 2 * 36], between[N * 5 * 36], apart[N * 3 * 16], chained[N * 3 * 16], w0[5 * 2 * 9], w1[3 * 5 * 9], b1[3];
-    fr_step sub[2] = {conv_step(2, 6, 6, 5, window(3, 1, 1)), conv_step(5, 6, 6, 3, window(3, 1, 0))}, chain = plain_step(FR_STEP_CHAIN, 2, 6, 6);
+    float src[N * 2 * 36], between[N * 5 * 36], apart[N * 3 * 16], chained[N * 3 * 16], w0[5 * 2 * 9], w1[3 * 5 * 9],
+        b1[3];
+    fr_step sub[2] = {conv_step(2, 6, 6, 5, window(3, 1, 1)), conv_step(5, 6, 6, 3, window(3, 1, 0))},
+            chain = plain_step(FR_STEP_CHAIN, 2, 6, 6);
     fr_weights weights[2] = {{.weight = w0}, {.weight = w1, .bias = b1}}, whole = {.sub = weights};
     fill(src, sizeof src / sizeof src[0], 1);
     fill(w0, sizeof w0 / sizeof w0[0], 2);
@@ -276,7 +286,8 @@ TEST(launch_names_what_does_not_fit) {
 
 TEST(every_failing_allocation_is_survived) {
     float src[2 * 9], dst[2 * 9], w[2 * 2 * 9], b[2];
-    fr_step sub[2] = {conv_step(2, 3, 3, 2, window(3, 1, 1)), conv_step(2, 3, 3, 2, window(3, 1, 1))}, chain = plain_step(FR_STEP_CHAIN, 2, 3, 3);
+    fr_step sub[2] = {conv_step(2, 3, 3, 2, window(3, 1, 1)), conv_step(2, 3, 3, 2, window(3, 1, 1))},
+            chain = plain_step(FR_STEP_CHAIN, 2, 3, 3);
     fr_weights weights[2] = {{.weight = w, .bias = b}, {.weight = w, .bias = b}}, whole = {.sub = weights};
     fr_memory_use before, after;
     fill(src, 18, 1);

@@ -5,7 +5,10 @@
 
 enum { MOST = 4096 };
 
-typedef struct peer { fr_graph *graph; float src[MOST], weight[MOST], bias[64], dst[MOST]; } peer;
+typedef struct peer {
+    fr_graph *graph;
+    float src[MOST], weight[MOST], bias[64], dst[MOST];
+} peer;
 
 /* A graph of one node on an input of 2 x c x h x w. */
 static fr_status peer_run(peer *p, const fr_step *step, fr_op op, const fr_attrs *attrs, const fr_shape *weight_shape) {
@@ -57,15 +60,17 @@ static void set_window(fr_attrs *attrs, const fr_window *win) {
     attrs->kernel[0] = win->kh, attrs->kernel[1] = win->kw;
     attrs->stride[0] = win->sh, attrs->stride[1] = win->sw;
     attrs->dilation[0] = win->dh, attrs->dilation[1] = win->dw;
-    attrs->pad[0] = win->pad_top, attrs->pad[1] = win->pad_left, attrs->pad[2] = win->pad_bottom, attrs->pad[3] = win->pad_right;
+    attrs->pad[0] = win->pad_top, attrs->pad[1] = win->pad_left, attrs->pad[2] = win->pad_bottom,
+    attrs->pad[3] = win->pad_right;
 }
 
 TEST(convs_agree_with_the_graph) {
-    static const struct { int32_t c, h, w, c_out, groups; fr_window win; } shapes[] = {
-        {3, 7, 9, 4, 1, {3, 3, 1, 1, 1, 1, 1, 1, 1, 1}},
-        {4, 8, 7, 6, 2, {3, 2, 2, 1, 1, 1, 0, 1, 2, 0}},
-        {6, 9, 9, 6, 6, {3, 3, 2, 2, 2, 2, 2, 1, 2, 3}},
-        {2, 5, 5, 3, 1, {1, 1, 3, 2, 1, 1, 0, 0, 0, 0}},
+    static const struct {
+        int32_t c, h, w, c_out, groups;
+        fr_window win;
+    } shapes[] = {
+        {3, 7, 9, 4, 1, {3, 3, 1, 1, 1, 1, 1, 1, 1, 1}}, {4, 8, 7, 6, 2, {3, 2, 2, 1, 1, 1, 0, 1, 2, 0}},
+        {6, 9, 9, 6, 6, {3, 3, 2, 2, 2, 2, 2, 1, 2, 3}}, {2, 5, 5, 3, 1, {1, 1, 3, 2, 1, 1, 0, 0, 0, 0}},
         {5, 1, 1, 7, 1, {3, 3, 1, 1, 1, 1, 1, 1, 1, 1}},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
@@ -80,7 +85,12 @@ TEST(convs_agree_with_the_graph) {
 }
 
 TEST(pools_agree_with_the_graph) {
-    static const struct { int32_t h, w; fr_window win; int32_t out_h, out_w; bool ceil_mode; } shapes[] = {
+    static const struct {
+        int32_t h, w;
+        fr_window win;
+        int32_t out_h, out_w;
+        bool ceil_mode;
+    } shapes[] = {
         {8, 9, {3, 3, 2, 2, 1, 1, 0, 0, 0, 0}, 3, 4, false},
         {8, 9, {3, 2, 2, 2, 1, 1, 1, 0, 0, 1}, 4, 5, false},
         {8, 10, {3, 3, 2, 2, 1, 1, 0, 0, 0, 0}, 4, 5, true},
@@ -126,9 +136,14 @@ TEST(channelwise_steps_agree_with_the_graph) {
 }
 
 TEST(activations_agree_with_the_graph) {
-    static const struct { uint8_t act; fr_op op; float a, b; } acts[] = {
-        {FR_ACT_RELU, FR_OP_RELU, 0, 0}, {FR_ACT_LEAKY, FR_OP_LEAKYRELU, 0.3f, 0}, {FR_ACT_SIGMOID, FR_OP_SIGMOID, 0, 0},
-        {FR_ACT_HARDSIGMOID, FR_OP_HARDSIGMOID, 0.2f, 0.5f}, {FR_ACT_HARDSWISH, FR_OP_HARDSWISH, 0, 0}, {FR_ACT_TANH, FR_OP_TANH, 0, 0},
+    static const struct {
+        uint8_t act;
+        fr_op op;
+        float a, b;
+    } acts[] = {
+        {FR_ACT_RELU, FR_OP_RELU, 0, 0},           {FR_ACT_LEAKY, FR_OP_LEAKYRELU, 0.3f, 0},
+        {FR_ACT_SIGMOID, FR_OP_SIGMOID, 0, 0},     {FR_ACT_HARDSIGMOID, FR_OP_HARDSIGMOID, 0.2f, 0.5f},
+        {FR_ACT_HARDSWISH, FR_OP_HARDSWISH, 0, 0}, {FR_ACT_TANH, FR_OP_TANH, 0, 0},
     };
     for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
         fr_step step = plain_step(FR_STEP_UNARY, 3, 5, 4);

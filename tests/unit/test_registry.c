@@ -50,7 +50,10 @@ static fr_status try_open(fr_registry *registry, const char *id, char out_name[1
 }
 
 TEST(a_broken_module_is_listed_with_its_reason) {
-    static const struct { const char *id, *why; fr_status status; } wanted[] = {
+    static const struct {
+        const char *id, *why;
+        fr_status status;
+    } wanted[] = {
         {"absent", "no absent loader: install libabsent1", FR_UNAVAILABLE},
         {"empty", "no device", FR_UNAVAILABLE},
         {"holes", "lacks launch", FR_UNAVAILABLE},
@@ -99,7 +102,10 @@ TEST(devices_are_listed_and_opened_by_id) {
 }
 
 TEST(a_wrong_id_says_what_there_is) {
-    static const struct { const char *id, *says; fr_status status; } wanted[] = {
+    static const struct {
+        const char *id, *says;
+        fr_status status;
+    } wanted[] = {
         {"fake:2", "has 2 devices, fake:0 to fake:1", FR_UNAVAILABLE},
         {"fake:99999999999999999999", "is no device", FR_INVALID},
         {"fkae", "did you mean 'fake'", FR_INVALID},

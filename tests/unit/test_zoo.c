@@ -105,8 +105,11 @@ TEST(parameters_and_multiply_adds_are_the_public_ones) {
 TEST(game_maps_are_as_the_paper_has_them) {
     fr_graph *graph = zoo_graph("v1");
     CHECK(graph);
-    static const struct { const char *name; int32_t height, width; } maps[] = {
-        {"conv1", 22, 52}, {"pool1", 10, 25}, {"conv4", 10, 25}, {"pool2", 8, 23}, {"conv5", 8, 23}, {"pool3", 3, 11}};
+    static const struct {
+        const char *name;
+        int32_t height, width;
+    } maps[] = {{"conv1", 22, 52}, {"pool1", 10, 25}, {"conv4", 10, 25},
+                {"pool2", 8, 23},  {"conv5", 8, 23},  {"pool3", 3, 11}};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
         int32_t value = fr_graph_find(graph, maps[i].name);
         CHECK(value >= 0);
@@ -127,7 +130,8 @@ TEST(every_model_folds) {
                 options.quantum = 4 * fold;
             }
             CHECK_OK(fr_fold_graph(graph, &options, &folded));
-            const fr_shape *out = &folded->values[folded->outputs[0]].shape, *in = &folded->values[folded->inputs[0]].shape;
+            const fr_shape *out = &folded->values[folded->outputs[0]].shape,
+                           *in = &folded->values[folded->inputs[0]].shape;
             CHECK_INT(folded->meta.fold, fold);
             CHECK_INT(in->dim[1], folded->meta.image_channels * fold);
             if (folded->meta.classes) {

@@ -27,8 +27,7 @@ static void load(uint16_t from, float scale, const void *src, float *restrict ou
             out[i] = scale * (float)in[i];
         return;
     }
-    default:
-        memcpy(out, src, count * sizeof(float));
+    default: memcpy(out, src, count * sizeof(float));
     }
 }
 
@@ -41,19 +40,22 @@ static inline int32_t quantize(float value, float lowest, float highest) {
 
 /* As many as fit whole vectors; the processor rounds half to even too. */
 #if defined(__AVX512F__)
-static uint64_t store_bytes(const float *in, float scale, float lowest, float highest, bool is_signed, uint8_t *out, uint64_t count) {
+static uint64_t store_bytes(const float *in, float scale, float lowest, float highest, bool is_signed, uint8_t *out,
+                            uint64_t count) {
     const __m512 unit = _mm512_set1_ps(scale), low = _mm512_set1_ps(lowest), high = _mm512_set1_ps(highest);
     uint64_t i = 0;
     for (; i + 16 <= count; i += 16) {
         __m512 number = _mm512_div_ps(_mm512_loadu_ps(in + i), unit);
         __mmask16 known = _mm512_cmp_ps_mask(number, number, _CMP_ORD_Q);
         __m512i whole = _mm512_cvtps_epi32(_mm512_maskz_min_ps(known, _mm512_max_ps(number, low), high));
-        _mm_storeu_si128((__m128i *)(void *)(out + i), is_signed ? _mm512_cvtsepi32_epi8(whole) : _mm512_cvtusepi32_epi8(whole));
+        _mm_storeu_si128((__m128i *)(void *)(out + i),
+                         is_signed ? _mm512_cvtsepi32_epi8(whole) : _mm512_cvtusepi32_epi8(whole));
     }
     return i;
 }
 #else
-static uint64_t store_bytes(const float *in, float scale, float lowest, float highest, bool is_signed, uint8_t *out, uint64_t count) {
+static uint64_t store_bytes(const float *in, float scale, float lowest, float highest, bool is_signed, uint8_t *out,
+                            uint64_t count) {
     (void)in, (void)scale, (void)lowest, (void)highest, (void)is_signed, (void)out, (void)count;
     return 0;
 }
@@ -79,12 +81,12 @@ static void store(const float *restrict in, uint16_t to, float scale, void *dst,
             out[i] = (int8_t)quantize(in[i] / scale, -128.0f, 127.0f);
         return;
     }
-    default:
-        memcpy(dst, in, count * sizeof(float));
+    default: memcpy(dst, in, count * sizeof(float));
     }
 }
 
-void CPU_FN(convert)(uint16_t from, float from_scale, const void *src, uint16_t to, float to_scale, void *dst, uint64_t count) {
+void CPU_FN(convert)(uint16_t from, float from_scale, const void *src, uint16_t to, float to_scale, void *dst,
+                     uint64_t count) {
     size_t from_bytes = fr_dtype_bytes((fr_dtype)from), to_bytes = fr_dtype_bytes((fr_dtype)to);
     if (from == to && (from_scale == to_scale || from == FR_F32 || from == FR_BF16)) {
         memcpy(dst, src, count * from_bytes);
@@ -108,9 +110,9 @@ void CPU_FN(convert)(uint16_t from, float from_scale, const void *src, uint16_t 
 
 /* ---- strided -------------------------------------------------------------------------------------------------------- */
 
-#define STRIDED(type, to, to_step, from, from_step)                       \
-    for (uint64_t i = 0; i < count; i++)                                  \
-        ((type *)(to))[i * (to_step)] = ((const type *)(from))[i * (from_step)]
+#define STRIDED(type, to, to_step, from, from_step) \
+    for (uint64_t i = 0; i < count; i++)            \
+    ((type *)(to))[i * (to_step)] = ((const type *)(from))[i * (from_step)]
 
 static void gather(size_t width, const void *from, uint64_t step, void *to, uint64_t count) {
     switch (width) {
@@ -139,7 +141,8 @@ void CPU_FN(move)(const cpu_end *src, const void *from, const cpu_end *dst, void
             gather(from_bytes, in, src->step, picked, part);
             in = picked;
         }
-        CPU_FN(convert)(src->dtype, src->scale, in, dst->dtype, dst->scale, dst->step == 1 ? (void *)out : changed, part);
+        CPU_FN(convert)
+        (src->dtype, src->scale, in, dst->dtype, dst->scale, dst->step == 1 ? (void *)out : changed, part);
         if (dst->step != 1)
             scatter(to_bytes, changed, out, dst->step, part);
     }

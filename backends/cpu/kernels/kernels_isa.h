@@ -7,17 +7,20 @@
 #include "wino_rows.h"
 
 #define CPU_JOIN_OF(name, isa) cpu_##name##_##isa
-#define CPU_JOIN(name, isa) CPU_JOIN_OF(name, isa)
-#define CPU_FN(name) CPU_JOIN(name, CPU_KERNELS_ISA)
+#define CPU_JOIN(name, isa)    CPU_JOIN_OF(name, isa)
+#define CPU_FN(name)           CPU_JOIN(name, CPU_KERNELS_ISA)
 
-void CPU_FN(convert)(uint16_t from, float from_scale, const void *src, uint16_t to, float to_scale, void *dst, uint64_t count);
+void CPU_FN(convert)(uint16_t from, float from_scale, const void *src, uint16_t to, float to_scale, void *dst,
+                     uint64_t count);
 void CPU_FN(move)(const cpu_end *src, const void *from, const cpu_end *dst, void *to, uint64_t count);
 void CPU_FN(act)(uint16_t act, float a, float b, float *row, uint64_t count);
 void CPU_FN(binary)(uint16_t op, const float *a, const float *b, float *out, uint64_t count);
 void CPU_FN(pool)(const cpu_pool *pool, const void *src, void *dst);
 void CPU_FN(plane)(const cpu_plane *plane, const void *src, void *dst);
-void CPU_FN(interleaved)(const uint8_t *src, uint16_t to, float to_scale, void *dst, const float *mean, const float *scale, uint64_t channels, uint64_t count);
-void CPU_FN(rgb_planes)(const uint8_t *src, const cpu_end *to, void *const dst[3], const float mean[3], const float scale[3], uint64_t count);
+void CPU_FN(interleaved)(const uint8_t *src, uint16_t to, float to_scale, void *dst, const float *mean,
+                         const float *scale, uint64_t channels, uint64_t count);
+void CPU_FN(rgb_planes)(const uint8_t *src, const cpu_end *to, void *const dst[3], const float mean[3],
+                        const float scale[3], uint64_t count);
 void CPU_FN(weave)(const float *rows, uint64_t row_step, uint64_t places, uint64_t block, float *dst);
 void CPU_FN(softmax)(const float *src, float *dst, uint64_t rows, uint64_t row_step, uint64_t columns);
 

@@ -20,15 +20,18 @@ void CPU_FN(plane)(const cpu_plane *plane, const void *src, void *dst) {
         else
             for (uint64_t i = 0; i < part; i++)
                 row[i] = (floats[at + i * plane->src_step] - plane->mean) * plane->scale;
-        CPU_FN(move)(&numbers, row, &end, (char *)dst + done * plane->dst_step * fr_dtype_bytes((fr_dtype)plane->to), part);
+        CPU_FN(move)
+        (&numbers, row, &end, (char *)dst + done * plane->dst_step * fr_dtype_bytes((fr_dtype)plane->to), part);
     }
 }
 
 /* ---- bytes that stay interleaved: the means and scales are laid out as often as makes whole vectors --------------------- */
 
-void CPU_FN(interleaved)(const uint8_t *src, uint16_t to, float to_scale, void *dst, const float *mean, const float *scale, uint64_t channels, uint64_t count) {
+void CPU_FN(interleaved)(const uint8_t *src, uint16_t to, float to_scale, void *dst, const float *mean,
+                         const float *scale, uint64_t channels, uint64_t count) {
     float means[LONGEST_PATTERN], scales[LONGEST_PATTERN], row[LONGEST_PATTERN];
-    uint64_t repeats = LONGEST_PATTERN / channels / 16 * 16 != 0 ? LONGEST_PATTERN / channels / 16 * 16 : 1, pattern = repeats * channels;
+    uint64_t repeats = LONGEST_PATTERN / channels / 16 * 16 != 0 ? LONGEST_PATTERN / channels / 16 * 16 : 1,
+             pattern = repeats * channels;
     size_t width = fr_dtype_bytes((fr_dtype)to);
     for (uint64_t i = 0; i < pattern; i++) {
         means[i] = mean[i % channels];
@@ -68,12 +71,14 @@ static inline __m128i pick(const __m128i in[3], int channel) {
 
 static inline void put_16(__m128i bytes, float mean, float scale, float *dst) {
     __m256 m = _mm256_set1_ps(mean), s = _mm256_set1_ps(scale);
-    __m256 low = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)), high = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)));
+    __m256 low = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)),
+           high = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)));
     _mm256_storeu_ps(dst, _mm256_mul_ps(_mm256_sub_ps(low, m), s));
     _mm256_storeu_ps(dst + 8, _mm256_mul_ps(_mm256_sub_ps(high, m), s));
 }
 
-static uint64_t rgb_16(const uint8_t *src, float *const dst[3], const float mean[3], const float scale[3], uint64_t count) {
+static uint64_t rgb_16(const uint8_t *src, float *const dst[3], const float mean[3], const float scale[3],
+                       uint64_t count) {
     uint64_t i = 0;
     for (; i + 16 <= count; i += 16) {
         __m128i in[3];
@@ -85,19 +90,22 @@ static uint64_t rgb_16(const uint8_t *src, float *const dst[3], const float mean
     return i;
 }
 #else
-static uint64_t rgb_16(const uint8_t *src, float *const dst[3], const float mean[3], const float scale[3], uint64_t count) {
+static uint64_t rgb_16(const uint8_t *src, float *const dst[3], const float mean[3], const float scale[3],
+                       uint64_t count) {
     (void)src, (void)dst, (void)mean, (void)scale, (void)count;
     return 0;
 }
 #endif
 
-static void rgb_floats(const uint8_t *src, float *const dst[3], const float mean[3], const float scale[3], uint64_t count) {
+static void rgb_floats(const uint8_t *src, float *const dst[3], const float mean[3], const float scale[3],
+                       uint64_t count) {
     for (uint64_t i = rgb_16(src, dst, mean, scale, count); i < count; i++)
         for (int c = 0; c < 3; c++)
             dst[c][i] = ((float)src[i * 3 + (uint64_t)c] - mean[c]) * scale[c];
 }
 
-void CPU_FN(rgb_planes)(const uint8_t *src, const cpu_end *to, void *const dst[3], const float mean[3], const float scale[3], uint64_t count) {
+void CPU_FN(rgb_planes)(const uint8_t *src, const cpu_end *to, void *const dst[3], const float mean[3],
+                        const float scale[3], uint64_t count) {
     if (to->dtype == FR_F32 && to->step == 1) {
         rgb_floats(src, (float *const[3]){dst[0], dst[1], dst[2]}, mean, scale, count);
         return;
@@ -122,7 +130,8 @@ void CPU_FN(weave)(const float *rows, uint64_t row_step, uint64_t places, uint64
     for (; place + 4 <= places; place += 4)
         for (uint64_t c = 0; c < block; c += 4) {
             const float *from = rows + c * row_step + place;
-            __m128 r0 = _mm_loadu_ps(from), r1 = _mm_loadu_ps(from + row_step), r2 = _mm_loadu_ps(from + 2 * row_step), r3 = _mm_loadu_ps(from + 3 * row_step);
+            __m128 r0 = _mm_loadu_ps(from), r1 = _mm_loadu_ps(from + row_step), r2 = _mm_loadu_ps(from + 2 * row_step),
+                   r3 = _mm_loadu_ps(from + 3 * row_step);
             _MM_TRANSPOSE4_PS(r0, r1, r2, r3);
             float *to = dst + place * block + c;
             _mm_storeu_ps(to, r0);

@@ -3,7 +3,9 @@
 
 #include "kernels_isa.h"
 
-static inline float clamp(float x, float lowest, float highest) { return x < lowest ? lowest : x > highest ? highest : x; }
+static inline float clamp(float x, float lowest, float highest) {
+    return x < lowest ? lowest : x > highest ? highest : x;
+}
 
 void CPU_FN(act)(uint16_t act, float a, float b, float *restrict row, uint64_t count) {
     switch (act) {
@@ -35,8 +37,7 @@ void CPU_FN(act)(uint16_t act, float a, float b, float *restrict row, uint64_t c
         for (uint64_t i = 0; i < count; i++)
             row[i] = tanhf(row[i]);
         return;
-    default:
-        return;
+    default: return;
     }
 }
 

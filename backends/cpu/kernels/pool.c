@@ -10,9 +10,12 @@
 #include "vec.h"
 
 /* The part of a window that lies on the map: rows y, y + dh, ... < y_end, columns alike. */
-typedef struct reach { int32_t y, y_end, x, x_end; } reach;
+typedef struct reach {
+    int32_t y, y_end, x, x_end;
+} reach;
 
-static inline void cut(int32_t first, int32_t kernel, int32_t dilation, int32_t size, int32_t *out_first, int32_t *out_end) {
+static inline void cut(int32_t first, int32_t kernel, int32_t dilation, int32_t size, int32_t *out_first,
+                       int32_t *out_end) {
     int32_t end = first + (kernel - 1) * dilation + 1;
     *out_first = first < 0 ? first + (-first + dilation - 1) / dilation * dilation : first;
     *out_end = end < size ? end : size;
@@ -26,7 +29,9 @@ static inline reach reach_of(const cpu_pool *p, int32_t oy, int32_t ox) {
 }
 
 /* Places at dilation steps in [first, end). */
-static inline int32_t places(int32_t first, int32_t end, int32_t dilation) { return end > first ? (end - first + dilation - 1) / dilation : 0; }
+static inline int32_t places(int32_t first, int32_t end, int32_t dilation) {
+    return end > first ? (end - first + dilation - 1) / dilation : 0;
+}
 
 /* ---- max, a dtype at a time ------------------------------------------------------------------------------------------- */
 
@@ -45,120 +50,164 @@ static inline int32_t whole_windows(const cpu_pool *p, const reach *r, int32_t o
     return count < p->out_w - ox ? count : p->out_w - ox;
 }
 
-static inline float same_f32(float x) { return x; }
-static inline int32_t as_s32(int32_t x) { return x; }
-static inline uint8_t as_u8(int32_t x) { return (uint8_t)x; }
-static inline int8_t as_s8(int32_t x) { return (int8_t)x; }
+static inline float same_f32(float x) {
+    return x;
+}
+static inline int32_t as_s32(int32_t x) {
+    return x;
+}
+static inline uint8_t as_u8(int32_t x) {
+    return (uint8_t)x;
+}
+static inline int8_t as_s8(int32_t x) {
+    return (int8_t)x;
+}
 /* Negative floats order against their bits: flip what is below the sign. An involution. */
-static inline int32_t bf16_key(uint16_t bits) { return (int16_t)(bits ^ ((bits & 0x8000u) ? 0x7fffu : 0u)); }
-static inline uint16_t bf16_of(int32_t key) { return (uint16_t)(key ^ (key < 0 ? 0x7fff : 0)); }
+static inline int32_t bf16_key(uint16_t bits) {
+    return (int16_t)(bits ^ ((bits & 0x8000u) ? 0x7fffu : 0u));
+}
+static inline uint16_t bf16_of(int32_t key) {
+    return (uint16_t)(key ^ (key < 0 ? 0x7fff : 0));
+}
 
 #if defined(__SSE2__)
-static inline __m128i load_128(const void *at) { return _mm_loadu_si128(at); }
-static inline void store_128(void *at, __m128i x) { _mm_storeu_si128(at, x); }
-static inline __m128i load_s8(const void *at) { return _mm_xor_si128(load_128(at), _mm_set1_epi8((char)0x80)); }
-static inline void store_s8(void *at, __m128i x) { store_128(at, _mm_xor_si128(x, _mm_set1_epi8((char)0x80))); }
+static inline __m128i load_128(const void *at) {
+    return _mm_loadu_si128(at);
+}
+static inline void store_128(void *at, __m128i x) {
+    _mm_storeu_si128(at, x);
+}
+static inline __m128i load_s8(const void *at) {
+    return _mm_xor_si128(load_128(at), _mm_set1_epi8((char)0x80));
+}
+static inline void store_s8(void *at, __m128i x) {
+    store_128(at, _mm_xor_si128(x, _mm_set1_epi8((char)0x80)));
+}
 #else
 #define HIGHER(a, b) ((a) > (b) ? (a) : (b))
-static inline int32_t load_bf16(const uint16_t *at) { return bf16_key(*at); }
-static inline void store_bf16(uint16_t *at, int32_t x) { *at = bf16_of(x); }
-static inline uint8_t load_u8(const uint8_t *at) { return *at; }
-static inline void store_u8(uint8_t *at, uint8_t x) { *at = x; }
-static inline int8_t load_s8(const int8_t *at) { return *at; }
-static inline void store_s8(int8_t *at, int8_t x) { *at = x; }
+static inline int32_t load_bf16(const uint16_t *at) {
+    return bf16_key(*at);
+}
+static inline void store_bf16(uint16_t *at, int32_t x) {
+    *at = bf16_of(x);
+}
+static inline uint8_t load_u8(const uint8_t *at) {
+    return *at;
+}
+static inline void store_u8(uint8_t *at, uint8_t x) {
+    *at = x;
+}
+static inline int8_t load_s8(const int8_t *at) {
+    return *at;
+}
+static inline void store_s8(int8_t *at, int8_t x) {
+    *at = x;
+}
 #endif
 #if defined(__AVX2__)
-static inline __m256i flip_256(__m256i x) { return _mm256_xor_si256(x, _mm256_srli_epi16(_mm256_srai_epi16(x, 15), 1)); }
-static inline __m256i load_bf16(const void *at) { return flip_256(_mm256_loadu_si256(at)); }
-static inline void store_bf16(void *at, __m256i x) { _mm256_storeu_si256(at, flip_256(x)); }
+static inline __m256i flip_256(__m256i x) {
+    return _mm256_xor_si256(x, _mm256_srli_epi16(_mm256_srai_epi16(x, 15), 1));
+}
+static inline __m256i load_bf16(const void *at) {
+    return flip_256(_mm256_loadu_si256(at));
+}
+static inline void store_bf16(void *at, __m256i x) {
+    _mm256_storeu_si256(at, flip_256(x));
+}
 #elif defined(__SSE2__)
-static inline __m128i flip_128(__m128i x) { return _mm_xor_si128(x, _mm_srli_epi16(_mm_srai_epi16(x, 15), 1)); }
-static inline __m128i load_bf16(const void *at) { return flip_128(_mm_loadu_si128(at)); }
-static inline void store_bf16(void *at, __m128i x) { _mm_storeu_si128(at, flip_128(x)); }
+static inline __m128i flip_128(__m128i x) {
+    return _mm_xor_si128(x, _mm_srli_epi16(_mm_srai_epi16(x, 15), 1));
+}
+static inline __m128i load_bf16(const void *at) {
+    return flip_128(_mm_loadu_si128(at));
+}
+static inline void store_bf16(void *at, __m128i x) {
+    _mm_storeu_si128(at, flip_128(x));
+}
 #endif
 
-#define NAME max_f32
-#define TYPE float
-#define VEC vf
-#define LANES ((size_t)VF)
-#define LOWEST vf_all(-INFINITY)
-#define LOAD vf_load
-#define MAX vf_max
-#define STORE vf_store
-#define KEY float
-#define KEY_OF same_f32
+#define NAME       max_f32
+#define TYPE       float
+#define VEC        vf
+#define LANES      ((size_t)VF)
+#define LOWEST     vf_all(-INFINITY)
+#define LOAD       vf_load
+#define MAX        vf_max
+#define STORE      vf_store
+#define KEY        float
+#define KEY_OF     same_f32
 #define KEY_LOWEST (-INFINITY)
-#define OF_KEY same_f32
+#define OF_KEY     same_f32
 #include "pool_max.h"
 
 #define NAME max_u8
 #define TYPE uint8_t
 #if defined(__SSE2__)
-#define VEC __m128i
-#define LANES ((size_t)16)
+#define VEC    __m128i
+#define LANES  ((size_t)16)
 #define LOWEST _mm_setzero_si128()
-#define LOAD load_128
-#define MAX _mm_max_epu8
-#define STORE store_128
+#define LOAD   load_128
+#define MAX    _mm_max_epu8
+#define STORE  store_128
 #else
-#define VEC uint8_t
-#define LANES ((size_t)1)
+#define VEC    uint8_t
+#define LANES  ((size_t)1)
 #define LOWEST 0
-#define LOAD load_u8
-#define MAX HIGHER
-#define STORE store_u8
+#define LOAD   load_u8
+#define MAX    HIGHER
+#define STORE  store_u8
 #endif
-#define KEY int32_t
-#define KEY_OF as_s32
+#define KEY        int32_t
+#define KEY_OF     as_s32
 #define KEY_LOWEST 0
-#define OF_KEY as_u8
+#define OF_KEY     as_u8
 #include "pool_max.h"
 
 #define NAME max_s8
 #define TYPE int8_t
 #if defined(__SSE2__)
-#define VEC __m128i
-#define LANES ((size_t)16)
+#define VEC    __m128i
+#define LANES  ((size_t)16)
 #define LOWEST _mm_setzero_si128()
-#define MAX _mm_max_epu8
+#define MAX    _mm_max_epu8
 #else
-#define VEC int8_t
-#define LANES ((size_t)1)
+#define VEC    int8_t
+#define LANES  ((size_t)1)
 #define LOWEST (-128)
-#define MAX HIGHER
+#define MAX    HIGHER
 #endif
-#define LOAD load_s8
-#define STORE store_s8
-#define KEY int32_t
-#define KEY_OF as_s32
+#define LOAD       load_s8
+#define STORE      store_s8
+#define KEY        int32_t
+#define KEY_OF     as_s32
 #define KEY_LOWEST (-128)
-#define OF_KEY as_s8
+#define OF_KEY     as_s8
 #include "pool_max.h"
 
 #define NAME max_bf16
 #define TYPE uint16_t
 #if defined(__AVX2__)
-#define VEC __m256i
-#define LANES ((size_t)16)
+#define VEC    __m256i
+#define LANES  ((size_t)16)
 #define LOWEST _mm256_set1_epi16(INT16_MIN)
-#define MAX _mm256_max_epi16
+#define MAX    _mm256_max_epi16
 #elif defined(__SSE2__)
-#define VEC __m128i
-#define LANES ((size_t)8)
+#define VEC    __m128i
+#define LANES  ((size_t)8)
 #define LOWEST _mm_set1_epi16(INT16_MIN)
-#define MAX _mm_max_epi16
+#define MAX    _mm_max_epi16
 #else
-#define VEC int32_t
-#define LANES ((size_t)1)
+#define VEC    int32_t
+#define LANES  ((size_t)1)
 #define LOWEST INT16_MIN
-#define MAX HIGHER
+#define MAX    HIGHER
 #endif
-#define LOAD load_bf16
-#define STORE store_bf16
-#define KEY int32_t
-#define KEY_OF bf16_key
+#define LOAD       load_bf16
+#define STORE      store_bf16
+#define KEY        int32_t
+#define KEY_OF     bf16_key
 #define KEY_LOWEST INT16_MIN
-#define OF_KEY bf16_of
+#define OF_KEY     bf16_of
 #include "pool_max.h"
 
 /* ---- in numbers: averages, and max between different dtypes or scales -------------------------------------------------------------------------------------------- */
@@ -174,7 +223,8 @@ static int32_t divisor(const cpu_pool *p, const reach *r, int32_t oy, int32_t ox
     return rows * places(x, x_end < p->w + p->win.pad_right ? x_end : p->w + p->win.pad_right, p->win.dw);
 }
 
-static void number_chunk(const cpu_pool *p, const reach *r, const char *src, size_t c, size_t part, int32_t count, char *dst) {
+static void number_chunk(const cpu_pool *p, const reach *r, const char *src, size_t c, size_t part, int32_t count,
+                         char *dst) {
     bool max = p->kind == FR_POOL_MAX;
     float sum[CHUNK], row[CHUNK];
     for (size_t i = 0; i < part; i++)

@@ -5,7 +5,7 @@
  *   KEY, KEY_OF, KEY_LOWEST, OF_KEY         one of it, as something that > orders
  */
 #define POOL_JOIN_OF(name, part) name##_##part
-#define POOL_JOIN(name, part) POOL_JOIN_OF(name, part)
+#define POOL_JOIN(name, part)    POOL_JOIN_OF(name, part)
 
 /* One place of the output, whatever the window. */
 static void POOL_JOIN(NAME, place)(const cpu_pool *p, const TYPE *src, reach r, TYPE *dst) {
@@ -35,7 +35,9 @@ static inline __attribute__((always_inline)) VEC POOL_JOIN(NAME, column)(const T
 }
 
 /* `count` places whose square windows lie on the map, for LANES channels: the columns' maxima are shared by neighbours. */
-static inline __attribute__((always_inline)) void POOL_JOIN(NAME, run)(const TYPE *at, size_t row, size_t place, int32_t count, const int side, const int stride, TYPE *dst) {
+static inline __attribute__((always_inline)) void POOL_JOIN(NAME, run)(const TYPE *at, size_t row, size_t place,
+                                                                       int32_t count, const int side, const int stride,
+                                                                       TYPE *dst) {
     VEC a = POOL_JOIN(NAME, column)(at, row, side), b = a;
     if (side == 3 && stride == 1)
         b = POOL_JOIN(NAME, column)(at + place, row, side);

@@ -10,8 +10,13 @@
 enum { OUT = 5 };
 #define KERNELS CPU_FN(wino5_kernels)
 
-static const double filter_lines[7][3] = {{-1.0 / 2, 0, 0}, {-1.0 / 3, -1.0 / 3, -1.0 / 3}, {1.0 / 9, -1.0 / 9, 1.0 / 9}, {1.0 / 36, 1.0 / 18, 1.0 / 9},
-                                          {-1.0 / 60, 1.0 / 30, -1.0 / 15}, {32.0 / 45, 16.0 / 45, 8.0 / 45}, {0, 0, 1}};
+static const double filter_lines[7][3] = {{-1.0 / 2, 0, 0},
+                                          {-1.0 / 3, -1.0 / 3, -1.0 / 3},
+                                          {1.0 / 9, -1.0 / 9, 1.0 / 9},
+                                          {1.0 / 36, 1.0 / 18, 1.0 / 9},
+                                          {-1.0 / 60, 1.0 / 30, -1.0 / 15},
+                                          {32.0 / 45, 16.0 / 45, 8.0 / 45},
+                                          {0, 0, 1}};
 
 /* All lines but that of the point 1/2 have its factor x - 1/2: e is d with this factor taken out, and has F(4x4)'s lines. */
 static inline void input_line(const vf d[7], vf t[7]) {

@@ -26,15 +26,18 @@ static void transform_filter(const float g[9], double u[PLACES]) {
     double half[IN][3];
     for (int i = 0; i < IN; i++)
         for (int x = 0; x < 3; x++)
-            half[i][x] = filter_lines[i][0] * (double)g[x] + filter_lines[i][1] * (double)g[3 + x] + filter_lines[i][2] * (double)g[6 + x];
+            half[i][x] = filter_lines[i][0] * (double)g[x] + filter_lines[i][1] * (double)g[3 + x] +
+                         filter_lines[i][2] * (double)g[6 + x];
     for (int i = 0; i < IN; i++)
         for (int k = 0; k < IN; k++)
-            u[i * IN + k] = half[i][0] * filter_lines[k][0] + half[i][1] * filter_lines[k][1] + half[i][2] * filter_lines[k][2];
+            u[i * IN + k] =
+                half[i][0] * filter_lines[k][0] + half[i][1] * filter_lines[k][1] + half[i][2] * filter_lines[k][2];
 }
 
 /* u: [36][pair of out blocks][c_in padded][2 * lanes], a block left over at the end alone */
 static void weights_of(const cpu_wino *w, const float *weight, float *u) {
-    const int64_t c_in = (int64_t)w->in_blocks * VF, c_out = (int64_t)w->out_blocks * VF, paired = w->out_blocks / 2 * 2 * VF;
+    const int64_t c_in = (int64_t)w->in_blocks * VF, c_out = (int64_t)w->out_blocks * VF,
+                  paired = w->out_blocks / 2 * 2 * VF;
     memset(u, 0, (size_t)cpu_wino_weight_count(w, VF) * sizeof *u);
     for (int64_t o = 0; o < w->c_out; o++) {
         int64_t wide = o < paired ? 2 * VF : VF, column = o % wide, panel = (o - column) * c_in;
@@ -87,7 +90,9 @@ static inline void input_tile_inside(const float *at, int64_t row_step, float *v
     }
 }
 
-typedef struct tile_place { int32_t image, y, x; } tile_place; /* y, x: of its first output */
+typedef struct tile_place {
+    int32_t image, y, x;
+} tile_place; /* y, x: of its first output */
 
 static inline tile_place place_of(const cpu_wino *w, int64_t tile) {
     int32_t across = (w->out_w + OUT - 1) / OUT, down = (w->out_h + OUT - 1) / OUT;
@@ -121,7 +126,8 @@ static void input_chunk(const cpu_wino *w, const float *src, int64_t first, int6
 
 /* m [blocks][tile][lane] = sum over c_in of v [block][tile][lane of c_in] * u [c_in][blocks][lane], for the first `count`
  * tiles; inlined for each constant count, so that the sums stay in registers. */
-static inline __attribute__((always_inline)) void product(const float *v, const float *u, int32_t in_blocks, float *m, const int blocks, const int count) {
+static inline __attribute__((always_inline)) void product(const float *v, const float *u, int32_t in_blocks, float *m,
+                                                          const int blocks, const int count) {
     vf sums[2][TILES];
     for (int b = 0; b < blocks; b++)
         for (int t = 0; t < count; t++)
@@ -145,7 +151,8 @@ static inline __attribute__((always_inline)) void product(const float *v, const 
 }
 
 /* A row of tiles; the last one may have few: it is rounded up to an even number. */
-static inline __attribute__((always_inline)) void product_row(const float *v, const float *u, int32_t in_blocks, float *m, const int blocks, int64_t tiles) {
+static inline __attribute__((always_inline)) void product_row(const float *v, const float *u, int32_t in_blocks,
+                                                              float *m, const int blocks, int64_t tiles) {
     switch ((tiles + 1) / 2) {
     case 1: product(v, u, in_blocks, m, blocks, 2); break;
     case 2: product(v, u, in_blocks, m, blocks, 4); break;
@@ -159,16 +166,19 @@ static inline __attribute__((always_inline)) void product_row(const float *v, co
     }
 }
 
-static __attribute__((noinline)) void product_of_two(const float *v, const float *u, int32_t in_blocks, float *m, int64_t tiles) {
+static __attribute__((noinline)) void product_of_two(const float *v, const float *u, int32_t in_blocks, float *m,
+                                                     int64_t tiles) {
     product_row(v, u, in_blocks, m, 2, tiles);
 }
 
-static __attribute__((noinline)) void product_of_one(const float *v, const float *u, int32_t in_blocks, float *m, int64_t tiles) {
+static __attribute__((noinline)) void product_of_one(const float *v, const float *u, int32_t in_blocks, float *m,
+                                                     int64_t tiles) {
     product_row(v, u, in_blocks, m, 1, tiles);
 }
 
 static void multiply_chunk(const cpu_wino *w, const float *v, const float *u, int32_t rows, int64_t tiles, float *m) {
-    const int64_t c_in = (int64_t)w->in_blocks * VF, v_row = (int64_t)w->in_blocks * TILES * VF, m_row = (int64_t)w->out_blocks * TILES * VF;
+    const int64_t c_in = (int64_t)w->in_blocks * VF, v_row = (int64_t)w->in_blocks * TILES * VF,
+                  m_row = (int64_t)w->out_blocks * TILES * VF;
     for (int p = 0; p < PLACES; p++) {
         const float *up = u + p * c_in * w->out_blocks * VF, *vp = v + p * rows * v_row;
         float *mp = m + p * rows * m_row;
@@ -185,7 +195,8 @@ static void multiply_chunk(const cpu_wino *w, const float *v, const float *u, in
 
 /* ---- output: Y = A^T M A ------------------------------------------------------------------------------------------------- */
 
-static inline void output_tile(const cpu_wino *w, const float *m, int64_t place_step, vf bias, const float *residual, float *dst, int32_t tall, int32_t wide) {
+static inline void output_tile(const cpu_wino *w, const float *m, int64_t place_step, vf bias, const float *residual,
+                               float *dst, int32_t tall, int32_t wide) {
     const int64_t row_step = (int64_t)w->out_w * VF;
     const vf a = vf_all(w->act_a), b = vf_all(w->act_b);
     vf half[OUT][IN];
@@ -209,20 +220,24 @@ static inline void output_tile(const cpu_wino *w, const float *m, int64_t place_
     }
 }
 
-static void output_chunk(const cpu_wino *w, const float *m, int64_t first, int64_t last, int32_t rows, const float *bias, const float *residual, float *dst) {
+static void output_chunk(const cpu_wino *w, const float *m, int64_t first, int64_t last, int32_t rows,
+                         const float *bias, const float *residual, float *dst) {
     const int64_t place_step = (int64_t)rows * w->out_blocks * TILES * VF, map = (int64_t)w->out_h * w->out_w * VF;
     for (int64_t tile = first; tile < last; tile++) {
         tile_place at = place_of(w, tile);
         int64_t row = (tile - first) / TILES, lane = (tile - first) % TILES;
-        int32_t tall = w->out_h - at.y < OUT ? w->out_h - at.y : OUT, wide = w->out_w - at.x < OUT ? w->out_w - at.x : OUT;
+        int32_t tall = w->out_h - at.y < OUT ? w->out_h - at.y : OUT,
+                wide = w->out_w - at.x < OUT ? w->out_w - at.x : OUT;
         for (int32_t b = 0; b < w->out_blocks; b++) {
             int64_t to = ((int64_t)at.image * w->out_blocks + b) * map + ((int64_t)at.y * w->out_w + at.x) * VF;
-            output_tile(w, m + ((row * w->out_blocks + b) * TILES + lane) * VF, place_step, vf_load(bias + b * VF), residual ? residual + to : NULL, dst + to, tall, wide);
+            output_tile(w, m + ((row * w->out_blocks + b) * TILES + lane) * VF, place_step, vf_load(bias + b * VF),
+                        residual ? residual + to : NULL, dst + to, tall, wide);
         }
     }
 }
 
-static void run_all(const cpu_wino *w, const float *src, const float *u, const float *bias, const float *residual, float *dst, float *scratch) {
+static void run_all(const cpu_wino *w, const float *src, const float *u, const float *bias, const float *residual,
+                    float *dst, float *scratch) {
     const int32_t rows = cpu_wino_chunk_rows(w, &KERNELS);
     const int64_t tiles = cpu_wino_tile_count(w), chunk = (int64_t)rows * TILES;
     float *v = scratch, *m = scratch + (int64_t)PLACES * rows * w->in_blocks * TILES * VF;
