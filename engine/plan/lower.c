@@ -178,7 +178,7 @@ bool fr_lower_pool(const fr_graph *graph, const fr_node *node, fr_pool_kind *out
     return true;
 }
 
-static fr_status index_users(fr_lower *l) {
+static void index_users(fr_lower *l) {
     const fr_graph *g = l->graph;
     for (int32_t v = 0; v < g->n_values; v++)
         l->slot_of[v] = l->sole_user[v] = -1;
@@ -193,7 +193,6 @@ static fr_status index_users(fr_lower *l) {
     for (int32_t v = 0; v < g->n_values; v++)
         if (l->sole_user[v] < 0)
             l->sole_user[v] = -1;
-    return FR_OK;
 }
 
 static fr_status lower_input(fr_lower *l) {
@@ -319,7 +318,7 @@ fr_status fr_steps_lower(const fr_graph *graph, const fr_lowering *lowering, fr_
         status = fr_no_memory(values * sizeof *l.slot_of, "steps");
         goto cleanup;
     }
-    FR_GO(cleanup, index_users(&l));
+    index_users(&l);
     FR_GO(cleanup, lower_input(&l));
     FR_GO(cleanup, lower_nodes(&l));
     FR_GO(cleanup, lower_output(&l));

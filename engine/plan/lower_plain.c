@@ -3,7 +3,6 @@
 #include "plan/lower.h"
 
 static fr_status lower_sum(fr_lower *l, const fr_node *node, fr_binary op) {
-    const fr_graph *g = l->graph;
     int32_t have;
     FR_TRY(fr_lower_flat(l, node->inputs[0], &have));
     if (node->n_inputs == 1) {
@@ -27,7 +26,6 @@ static fr_status lower_sum(fr_lower *l, const fr_node *node, fr_binary op) {
         item->step.binary = (uint8_t)op;
         have = dst;
     }
-    (void)g;
     return FR_OK;
 }
 
