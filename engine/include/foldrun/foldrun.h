@@ -199,8 +199,8 @@ FR_EXPORT fr_status fr_session_submit(fr_session *session, const fr_images *imag
 FR_EXPORT fr_status fr_session_wait(fr_session *session)
     FR_MUST_CHECK; /* for all that was submitted; the first failure */
 
-/* Computes on inputs that already lie on the device, as the last run left them, and leaves the answers there: what a
- * benchmark without transfers and ingest times. */
+/* Computes without transfers and ingest: on the inputs of the last group that each lane took in, again and again, and the
+ * answers stay on the device. What a benchmark of the network alone times. */
 FR_EXPORT fr_status fr_session_run_resident(fr_session *session, int64_t images) FR_MUST_CHECK;
 
 typedef struct fr_session_info {
