@@ -139,6 +139,10 @@ static fr_reason check_emit(const fr_step *step) {
     return fits ? check_sources(step, 1) : FR_WHY_SHAPE;
 }
 
+static bool has_user_end(const fr_step *step) {
+    return step->kind == FR_STEP_INGEST || step->kind == FR_STEP_EMIT;
+}
+
 /* A run of steps with one source each, where each reads what the one before it wrote. */
 static fr_reason check_chain(const fr_step *step) {
     if (step->n_sub < 1 || !step->sub || step->n_src != 1)
@@ -146,19 +150,31 @@ static fr_reason check_chain(const fr_step *step) {
     for (int32_t i = 0; i < step->n_sub; i++) {
         const fr_step *sub = &step->sub[i];
         const fr_tensor *from = i ? &step->sub[i - 1].dst : &step->src[0];
-        if (sub->kind == FR_STEP_CHAIN || sub->kind == FR_STEP_INGEST || sub->kind == FR_STEP_EMIT)
+        bool is_misplaced =
+            (sub->kind == FR_STEP_INGEST && i > 0) || (sub->kind == FR_STEP_EMIT && i + 1 < step->n_sub);
+        if (sub->kind == FR_STEP_CHAIN || is_misplaced)
             return FR_WHY_KIND;
+        if (has_user_end(sub) && sub->images != step->images)
+            return FR_WHY_SHAPE;
         if (sub->n != step->n || sub->n_src != 1 || !same_dims(&sub->src[0], from->c, from->h, from->w))
             return FR_WHY_SHAPE;
         if (sub->src[0].dtype != from->dtype || sub->src[0].scale != from->scale)
             return FR_WHY_DTYPE;
+        bool has_products = sub->kind == FR_STEP_CONV || sub->kind == FR_STEP_FC;
+        if (has_products && sub->compute != step->compute)
+            return FR_WHY_DTYPE;
+        if (sub->kind == FR_STEP_INGEST && sub->src[0].layout != step->src[0].layout)
+            return FR_WHY_LAYOUT;
         fr_reason why = step_check(sub);
         if (why)
             return why;
     }
     const fr_tensor *last = &step->sub[step->n_sub - 1].dst;
-    return same_dims(last, step->dst.c, step->dst.h, step->dst.w) && last->dtype == step->dst.dtype ? FR_WHY_NOT
-                                                                                                    : FR_WHY_SHAPE;
+    if (last->dtype != step->dst.dtype || last->scale != step->dst.scale)
+        return FR_WHY_DTYPE;
+    if (step->sub[step->n_sub - 1].kind == FR_STEP_EMIT && fr_layout_block(step->dst.layout) != 1)
+        return FR_WHY_LAYOUT;
+    return same_dims(last, step->dst.c, step->dst.h, step->dst.w) ? FR_WHY_NOT : FR_WHY_SHAPE;
 }
 
 static fr_reason check_kind(const fr_step *step) {
@@ -191,8 +207,10 @@ fr_reason step_check(const fr_step *step) {
         return FR_WHY_SHAPE;
     if (step->act > FR_ACT_TANH)
         return FR_WHY_ACTIVATION;
+    bool is_from_user = step->kind == FR_STEP_INGEST ||
+                        (step->kind == FR_STEP_CHAIN && step->sub && step->sub[0].kind == FR_STEP_INGEST);
     for (int32_t i = 0; i < step->n_src; i++) {
-        fr_reason why = check_tensor(&step->src[i], step->kind == FR_STEP_INGEST);
+        fr_reason why = check_tensor(&step->src[i], is_from_user);
         if (why)
             return why;
     }

@@ -240,11 +240,11 @@ static void run_dense(const fr_program *program, void *const *src, void *dst, do
 
 static void run_program(const fr_program *program, void *const *src, void *dst, void *scratch, int32_t valid);
 
-static void run_chain(const fr_program *program, void *src, void *dst, char *scratch) {
+static void run_chain(const fr_program *program, void *src, void *dst, char *scratch, int32_t valid) {
     char *rest = scratch + 2 * program->between_bytes;
     for (int32_t i = 0; i < program->n_sub; i++) {
         void *to = i + 1 == program->n_sub ? dst : scratch + (uint64_t)(i % 2) * program->between_bytes;
-        run_program(program->sub[i], &src, to, rest, 0);
+        run_program(program->sub[i], &src, to, rest, valid);
         src = to;
     }
 }
@@ -253,13 +253,23 @@ static void run_program(const fr_program *program, void *const *src, void *dst, 
     switch (program->step.kind) {
     case FR_STEP_INGEST: ref_ingest(program, src[0], scratch, dst, valid); break;
     case FR_STEP_EMIT: ref_emit(program, src[0], scratch, dst, valid); break;
-    case FR_STEP_CHAIN: run_chain(program, src[0], dst, scratch); break;
+    case FR_STEP_CHAIN: run_chain(program, src[0], dst, scratch, valid); break;
     default: run_dense(program, src, dst, scratch); break;
     }
 }
 
+/* The ends of a chain, else the program's own step: as fr_step_first and fr_step_last. */
+static const fr_step *first_step(const fr_program *program) {
+    return program->n_sub ? &program->sub[0]->step : &program->step;
+}
+
+static const fr_step *last_step(const fr_program *program) {
+    return program->n_sub ? &program->sub[program->n_sub - 1]->step : &program->step;
+}
+
 /* User memory need only hold the images of this launch that exist. */
-static uint64_t source_bytes(const fr_step *step, int32_t index, int32_t valid) {
+static uint64_t source_bytes(const fr_program *program, int32_t index, int32_t valid) {
+    const fr_step *step = first_step(program);
     if (step->kind != FR_STEP_INGEST)
         return fr_tensor_bytes(&step->src[index], step->n);
     fr_tensor image = step->src[0];
@@ -267,7 +277,8 @@ static uint64_t source_bytes(const fr_step *step, int32_t index, int32_t valid) 
     return fr_tensor_bytes(&image, valid);
 }
 
-static uint64_t target_bytes(const fr_step *step, int32_t valid) {
+static uint64_t target_bytes(const fr_program *program, int32_t valid) {
+    const fr_step *step = last_step(program);
     if (step->kind != FR_STEP_EMIT)
         return fr_tensor_bytes(&step->dst, step->n);
     return (uint64_t)valid * (ref_elements(&step->src[0]) / (uint64_t)step->images) *
@@ -278,14 +289,14 @@ fr_status ref_launch(fr_queue *queue, const fr_launch *launch) {
     const fr_program *program = launch->program;
     const fr_step *step = &program->step;
     const fr_host *host = queue->device->base.host;
-    bool is_user_end = step->kind == FR_STEP_INGEST || step->kind == FR_STEP_EMIT;
+    bool is_user_end = first_step(program)->kind == FR_STEP_INGEST || last_step(program)->kind == FR_STEP_EMIT;
     void *src[FR_MAX_SRC] = {NULL}, *dst, *scratch;
     if (is_user_end && (launch->valid < 0 || launch->valid > step->n * step->images))
         return host_fail(host, FR_INVALID, "reference: %d images are valid of at most %d", launch->valid,
                          step->n * step->images);
     for (int32_t i = 0; i < step->n_src; i++)
-        HOST_TRY(host_binding_at(host, &launch->src[i], source_bytes(step, i, launch->valid), "source", &src[i]));
-    HOST_TRY(host_binding_at(host, &launch->dst, target_bytes(step, launch->valid), "destination", &dst));
+        HOST_TRY(host_binding_at(host, &launch->src[i], source_bytes(program, i, launch->valid), "source", &src[i]));
+    HOST_TRY(host_binding_at(host, &launch->dst, target_bytes(program, launch->valid), "destination", &dst));
     HOST_TRY(host_binding_at(host, &launch->scratch, program->scratch_bytes, "scratch", &scratch));
     run_program(program, src, dst, scratch, launch->valid);
     return FR_OK;

@@ -161,6 +161,31 @@ static void put_epilogue(char *out, size_t bytes, const fr_step *step) {
         put(out, bytes, "%g..%g", (double)step->act_a, (double)step->act_b);
 }
 
+/* What a chain's sub-steps are, in turn: conv3x3max2x2s2.fc. */
+static void put_links(char *out, size_t bytes, const fr_step *chain) {
+    static const char *const words[] = {
+        [FR_STEP_INGEST] = "ingest", [FR_STEP_EMIT] = "emit",   [FR_STEP_CONV] = "conv",       [FR_STEP_FC] = "fc",
+        [FR_STEP_POOL] = "pool",     [FR_STEP_UNARY] = "unary", [FR_STEP_SOFTMAX] = "softmax", [FR_STEP_LRN] = "lrn"};
+    for (int32_t i = 0; i < chain->n_sub; i++) {
+        const fr_step *sub = &chain->sub[i];
+        put(out, bytes, "%c%s", i ? '.' : '-', words[sub->kind]);
+        if (sub->kind == FR_STEP_CONV) {
+            put_window(out, bytes, &sub->win);
+            put_pads(out, bytes, &sub->win);
+        }
+        if (sub->pool) {
+            put(out, bytes, "%s", sub->pool == FR_POOL_MAX ? "max" : "avg");
+            put_window(out, bytes, &sub->pool_win);
+        }
+        if (sub->act > FR_ACT_RELU)
+            put(out, bytes, "act%d", sub->act);
+        if (sub->kind == FR_STEP_INGEST)
+            put(out, bytes, "-%s%d", sub->src[0].layout == FR_LAYOUT_USER_CHW ? "chw" : "hwc", sub->images);
+        if (sub->softmax)
+            put(out, bytes, "-softmax");
+    }
+}
+
 static void put_dtypes(char *out, size_t bytes, const fr_step *step) {
     put(out, bytes, "-%s", dtype_word(step->src[0].dtype));
     for (int32_t i = 1; i < step->n_src; i++)
@@ -217,7 +242,10 @@ static void put_kind(char *out, size_t bytes, const fr_step *step) {
     case FR_STEP_EMIT:
         put(out, bytes, "emit-c%dx%d%s", src->c / step->images, step->images, step->softmax ? "-softmax" : "");
         return;
-    default: put(out, bytes, "chain%d-c%do%d-%dx%d", step->n_sub, src->c, dst->c, src->h, src->w); return;
+    default:
+        put(out, bytes, "chain%d-c%do%d-%dx%d", step->n_sub, src->c, dst->c, src->h, src->w);
+        put_links(out, bytes, step);
+        return;
     }
 }
 
@@ -272,6 +300,7 @@ fr_status conf_cases_build(conf_list *out_list) {
     memset(out_list, 0, sizeof *out_list);
     FR_TRY(conf_add_convs(out_list));
     FR_TRY(conf_add_plain(out_list));
+    FR_TRY(conf_add_chains(out_list));
     FR_TRY(conf_add_models(out_list));
     for (size_t i = 0; i < out_list->count; i++)
         if (out_list->items[i].step.kind == FR_STEP_CHAIN)

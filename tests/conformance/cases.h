@@ -12,13 +12,13 @@
 
 #include "foldrun/backend.h"
 
-enum { CONF_MAX_SUB = 3, CONF_NAME_BYTES = 160 };
+enum { CONF_MAX_SUB = 12, CONF_NAME_BYTES = 200 };
 
 typedef struct conf_case {
     char name[CONF_NAME_BYTES];
     fr_step step;
     fr_step sub[CONF_MAX_SUB]; /* CHAIN: step.sub points here once the list is complete */
-    int32_t valid;             /* INGEST, EMIT: images that exist */
+    int32_t valid;             /* INGEST, EMIT and chains that have them: images that exist */
     bool all_layouts;          /* ask for every pair of fixed layouts too */
 } conf_case;
 
@@ -55,6 +55,7 @@ void conf_name(const fr_step *step, int32_t valid, char *out, size_t bytes);
 
 fr_status conf_add_convs(conf_list *list) FR_MUST_CHECK;  /* cases_conv.c */
 fr_status conf_add_plain(conf_list *list) FR_MUST_CHECK;  /* cases_plain.c: everything without weights, and fc */
+fr_status conf_add_chains(conf_list *list) FR_MUST_CHECK; /* cases_chain.c */
 fr_status conf_add_models(conf_list *list) FR_MUST_CHECK; /* cases_models.c: layers of the zoo's small models */
 
 #endif

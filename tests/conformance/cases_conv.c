@@ -174,30 +174,6 @@ static fr_status add_layouts(conf_list *list) {
     return FR_OK;
 }
 
-/* Linear in its source, so that its error can be bounded: conv, conv, and a pool between. */
-static fr_status add_chains(conf_list *list) {
-    for (int type = CONF_F32; type <= CONF_F16; type++) {
-        fr_step sub[3], chain;
-        sub[0] = conf_conv(3, 3, 12, 13, 16, conf_window(3, 1, 1), 1);
-        conf_set_pool(&sub[0], FR_POOL_MAX, conf_window(2, 2, 0), false);
-        sub[1] = conf_conv(3, 16, sub[0].dst.h, sub[0].dst.w, 17, conf_window(3, 1, 1), 1);
-        sub[2] = conf_step(FR_STEP_POOL, 3, 17, sub[1].dst.h, sub[1].dst.w);
-        conf_set_pool(&sub[2], FR_POOL_MAX, conf_window(3, 1, 0), false);
-        for (int i = 0; i < 3; i++)
-            conf_set_type(&sub[i], (conf_type)type);
-        chain = conf_step(FR_STEP_CHAIN, 3, 3, 12, 13);
-        chain.compute = sub[0].compute;
-        chain.src[0] = sub[0].src[0];
-        for (int32_t count = 1; count <= 3; count++) {
-            chain.sub = sub;
-            chain.n_sub = count;
-            chain.dst = sub[count - 1].dst;
-            FR_TRY(conf_add(list, &chain, count == 2, 0));
-        }
-    }
-    return FR_OK;
-}
-
 fr_status conf_add_convs(conf_list *list) {
     static const int32_t batches[] = {1, 3, 8};
     for (int i = 0; i < SHAPES; i++) {
@@ -215,6 +191,5 @@ fr_status conf_add_convs(conf_list *list) {
             FR_TRY(conf_add_all_types(list, &step));
     }
     FR_TRY(add_int8(list));
-    FR_TRY(add_layouts(list));
-    return add_chains(list);
+    return add_layouts(list);
 }

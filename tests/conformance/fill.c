@@ -42,7 +42,11 @@ bool conf_can_be_exact(const fr_step *step) {
     case FR_STEP_SOFTMAX: return false;
     case FR_STEP_EMIT: return !step->softmax;
     case FR_STEP_BINARY: return step->binary != FR_BINARY_DIV && act_is_exact;
-    case FR_STEP_CHAIN: return step->compute == FR_PRECISION_F32; /* what lies between may be rounded, or not */
+    case FR_STEP_CHAIN:
+        for (int32_t i = 0; i < step->n_sub; i++)
+            if (!conf_can_be_exact(&step->sub[i]))
+                return false;
+        return step->compute == FR_PRECISION_F32; /* what lies between may be rounded, or not */
     default: return act_is_exact && pool_is_exact(step, h, w);
     }
 }
@@ -68,6 +72,8 @@ double conf_sum_length(const fr_step *step) {
 /* Scales that let results fall over the whole of dst's range, some past it. EXACT: powers of two. */
 static void set_scales(fr_step *step, conf_fill fill, fr_random *random) {
     bool is_exact = fill == CONF_EXACT;
+    if (step->kind == FR_STEP_CHAIN) /* of floats, and pixels */
+        return;
     for (int32_t i = 0; i < step->n_src; i++) {
         bool differs = step->kind == FR_STEP_CONCAT && step->n_src % 2 == 1 && i % 2 == 1;
         double any = 0.02 * (1.0 + fr_random_uniform(random));
@@ -103,7 +109,7 @@ static double spread(fr_random *random, double reach) {
 
 static double source_number(const fr_step *step, int32_t which, conf_fill fill, fr_random *random) {
     bool is_half = step->src[which].dtype == FR_F16 || step->src[which].dtype == FR_BF16;
-    if (step->kind == FR_STEP_INGEST) /* pixels */
+    if (fr_step_first(step)->kind == FR_STEP_INGEST) /* pixels */
         return fill == CONF_EXACT ? between(random, 0, 255) : fr_random_uniform(random) * 255.0;
     if (fill == CONF_RANDOM && step->kind == FR_STEP_SOFTMAX)
         return spread(random, 8.0);
@@ -120,7 +126,7 @@ static double source_number(const fr_step *step, int32_t which, conf_fill fill, 
 
 static double source_byte(const fr_step *step, int32_t which, conf_fill fill, fr_random *random) { /* as stored */
     bool is_signed = step->src[which].dtype == FR_S8;
-    if (step->kind == FR_STEP_INGEST || (fill == CONF_EXACT && step->kind == FR_STEP_REORDER))
+    if (fr_step_first(step)->kind == FR_STEP_INGEST || (fill == CONF_EXACT && step->kind == FR_STEP_REORDER))
         return is_signed ? between(random, -128, 127) : between(random, 0, 255);
     if (step->kind == FR_STEP_BINARY && step->binary == FR_BINARY_DIV && which == 1)
         return is_signed ? between(random, 40, 127) : between(random, 64, 255);
@@ -133,8 +139,9 @@ static double source_byte(const fr_step *step, int32_t which, conf_fill fill, fr
 static fr_status make_source(conf_numbers *to, int32_t which, fr_random *random) {
     fr_tensor tensor = to->step.src[which];
     uint64_t count = fr_tensor_elements(&tensor) * (uint64_t)to->step.n;
-    if (to->step.kind == FR_STEP_INGEST)
-        count = (uint64_t)to->valid * (uint64_t)to->step.image_c * (uint64_t)tensor.h * (uint64_t)tensor.w;
+    const fr_step *first = fr_step_first(&to->step);
+    if (first->kind == FR_STEP_INGEST)
+        count = (uint64_t)to->valid * (uint64_t)first->image_c * (uint64_t)tensor.h * (uint64_t)tensor.w;
     to->src_bytes[which] = count * fr_dtype_bytes((fr_dtype)tensor.dtype);
     to->src[which] = fr_alloc((size_t)to->src_bytes[which]);
     if (!to->src[which])
@@ -161,15 +168,17 @@ static float as_computed(uint16_t compute, double value) { /* weights that the c
 
 /*
  * EXACT in f32: dense small integers, far below 2^24. EXACT in the 16-bit types: about 32 taps of each sum are +-1 and the
- * rest 0, so that even partial sums stay below 256 and no rounding can happen. RANDOM: results of deviation 2.
+ * rest 0, so that even partial sums stay below 256 and no rounding can happen. RANDOM: results of deviation 2. Links of a
+ * chain: EXACT 8 taps of +-1, so that after ten layers sums are still far below 2^24; RANDOM results as large as the layer's
+ * source after a ReLU.
  */
-static double weight_number(const fr_step *step, conf_fill fill, double length, fr_random *random) {
+static double weight_number(const fr_step *step, conf_fill fill, bool is_link, double length, fr_random *random) {
     if (fill == CONF_RANDOM)
-        return spread(random, 6.0 / sqrt(length));
-    if (step->compute == FR_PRECISION_F32)
+        return spread(random, (is_link ? 2.45 : 6.0) / sqrt(length));
+    if (step->compute == FR_PRECISION_F32 && !is_link)
         return between(random, -4, 4);
     double sign = fr_random_next(random) & 1 ? 1.0 : -1.0;
-    return fr_random_uniform(random) * length < 32.0 ? sign : 0.0;
+    return fr_random_uniform(random) * length < (is_link ? 8.0 : 32.0) ? sign : 0.0;
 }
 
 static void *grab(uint64_t count, size_t item_bytes, fr_status *status) {
@@ -190,7 +199,7 @@ static void set_int8_weights(const fr_step *step, conf_fill fill, double length,
         w->weight_s8[i] = (int8_t)(fill == CONF_EXACT ? between(random, -7, 7) : between(random, -127, 127));
 }
 
-static fr_status make_weights(const fr_step *step, conf_fill fill, fr_random *random, conf_weights *w,
+static fr_status make_weights(const fr_step *step, conf_fill fill, bool is_link, fr_random *random, conf_weights *w,
                               fr_weights *out_weights) {
     fr_status status = FR_OK;
     *out_weights = (fr_weights){.struct_bytes = sizeof *out_weights};
@@ -215,7 +224,7 @@ static fr_status make_weights(const fr_step *step, conf_fill fill, fr_random *ra
         } else {
             w->weight = grab(count, sizeof *w->weight, &status);
             for (uint64_t i = 0; status == FR_OK && i < count; i++)
-                w->weight[i] = as_computed(step->compute, weight_number(step, fill, length, random));
+                w->weight[i] = as_computed(step->compute, weight_number(step, fill, is_link, length, random));
         }
         if (step->has_bias)
             w->bias = grab((uint64_t)step->dst.c, sizeof *w->bias, &status);
@@ -251,11 +260,12 @@ fr_status conf_numbers_make(const conf_case *from, conf_fill fill, uint64_t seed
     out_numbers->valid = from->valid;
     memcpy(out_numbers->sub, from->sub, sizeof out_numbers->sub);
     link_subs(out_numbers);
-    out_numbers->step.inexact_ok = fill == CONF_RANDOM && from->step.kind == FR_STEP_CONV;
+    out_numbers->step.inexact_ok =
+        fill == CONF_RANDOM && (from->step.kind == FR_STEP_CONV || from->step.kind == FR_STEP_CHAIN);
     set_scales(&out_numbers->step, fill, &random);
-    FR_GO(failed, make_weights(&out_numbers->step, fill, &random, &out_numbers->owned, &out_numbers->weights));
+    FR_GO(failed, make_weights(&out_numbers->step, fill, false, &random, &out_numbers->owned, &out_numbers->weights));
     for (int32_t i = 0; i < out_numbers->step.n_sub; i++)
-        FR_GO(failed, make_weights(&out_numbers->sub[i], fill, &random, &out_numbers->sub_owned[i],
+        FR_GO(failed, make_weights(&out_numbers->sub[i], fill, true, &random, &out_numbers->sub_owned[i],
                                    &out_numbers->sub_weights[i]));
     link_subs(out_numbers);
     for (int32_t i = 0; i < out_numbers->step.n_src; i++)
@@ -280,10 +290,15 @@ static fr_status copy_abs(const float *from, uint64_t count, float **out_copy) {
 static fr_status abs_weights(fr_step *step, const fr_weights *from, conf_weights *w, fr_weights *out_weights) {
     uint64_t outputs = (uint64_t)step->dst.c, count = has_weights(step) ? (uint64_t)own_sum_length(step) * outputs : 0;
     step->act = FR_ACT_NONE;
+    step->softmax = 0;
     *out_weights = (fr_weights){.struct_bytes = sizeof *out_weights};
     FR_TRY(copy_abs(from->weight, count, &w->weight));
     FR_TRY(copy_abs(from->bias, outputs, &w->bias));
     FR_TRY(copy_abs(from->weight_scale, outputs, &w->weight_scale));
+    FR_TRY(copy_abs(from->mean, (uint64_t)step->image_c, &w->mean));
+    FR_TRY(copy_abs(from->scale, (uint64_t)step->image_c, &w->scale));
+    for (int32_t c = 0; w->mean && c < step->image_c; c++)
+        w->mean[c] = -w->mean[c]; /* it is subtracted */
     if (from->weight_s8) {
         w->weight_s8 = fr_alloc((size_t)count);
         if (!w->weight_s8)
@@ -295,6 +310,8 @@ static fr_status abs_weights(fr_step *step, const fr_weights *from, conf_weights
     out_weights->bias = w->bias;
     out_weights->weight_s8 = w->weight_s8;
     out_weights->weight_scale = w->weight_scale;
+    out_weights->mean = w->mean;
+    out_weights->scale = w->scale;
     return FR_OK;
 }
 
@@ -303,6 +320,7 @@ fr_status conf_numbers_magnitude(const conf_numbers *from, conf_numbers *out_num
     memset(out_numbers, 0, sizeof *out_numbers);
     out_numbers->fill = from->fill;
     out_numbers->step = from->step;
+    out_numbers->valid = from->valid;
     memcpy(out_numbers->sub, from->sub, sizeof out_numbers->sub);
     FR_GO(failed, abs_weights(&out_numbers->step, &from->weights, &out_numbers->owned, &out_numbers->weights));
     for (int32_t i = 0; i < from->step.n_sub; i++)

@@ -33,7 +33,8 @@ bool conf_can_be_exact(const fr_step *step);
 
 fr_status conf_numbers_make(const conf_case *from, conf_fill fill, uint64_t seed,
                             conf_numbers *out_numbers) FR_MUST_CHECK;
-/* The same step on absolute values, with no activation: what bounds the magnitude of every sum. CONV, FC and CHAIN. */
+/* The same step on absolute values, with no activation and no softmax: what bounds the magnitude of every sum. CONV, FC and
+ * CHAIN. */
 fr_status conf_numbers_magnitude(const conf_numbers *from, conf_numbers *out_numbers) FR_MUST_CHECK;
 void conf_numbers_free(conf_numbers *numbers);
 

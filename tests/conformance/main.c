@@ -15,14 +15,16 @@
 enum { MOST_DEVICES = 32 };
 
 typedef struct choices {
-    const char *device, *filter;
+    const char *device, *filter, *candidate;
     uint64_t seed;
     bool lists, is_verbose;
 } choices;
 
-static const char usage[] = "usage: conformance [--device ID] [--filter TEXT] [--seed N] [--list] [--verbose]\n"
+static const char usage[] = "usage: conformance [--device ID] [--filter TEXT] [--candidate TEXT] [--seed N]\n"
+                            "                   [--list] [--verbose]\n"
                             "  --device ID    one backend or device: cpu, cpu:0 (default: all of them)\n"
                             "  --filter TEXT  cases whose name contains TEXT\n"
+                            "  --candidate TEXT  only candidates whose name contains TEXT\n"
                             "  --seed N       other numbers (default 1)\n"
                             "  --list         names of the cases, nothing is run\n"
                             "  --verbose      each candidate as it runs\n"
@@ -43,6 +45,8 @@ static bool parse(int argc, char **argv, choices *out_options) {
             out_options->device = argv[++i];
         else if (strcmp(argv[i], "--filter") == 0)
             out_options->filter = argv[++i];
+        else if (strcmp(argv[i], "--candidate") == 0)
+            out_options->candidate = argv[++i];
         else if (strcmp(argv[i], "--seed") == 0) {
             out_options->seed = strtoull(argv[++i], &end, 10);
             if (*end != '\0' || end == value)
@@ -106,6 +110,7 @@ static void open_device(field *f, const choices *options, fr_registry *registry,
         return;
     }
     device->is_verbose = options->is_verbose;
+    device->only_candidate = options->candidate;
     f->count++;
 }
 
@@ -151,7 +156,7 @@ static bool is_able(const conf_device *device, const conf_case *c) {
 
 static fr_status run_fill(field *f, conf_oracle *oracle, const conf_case *c, conf_fill fill, uint64_t seed) {
     conf_numbers numbers;
-    conf_answer answer = {NULL, NULL, 0};
+    conf_answer answer = {.count = 0};
     fr_status status = FR_OK;
     FR_TRY(conf_numbers_make(c, fill, seed, &numbers));
     FR_GO(done, conf_oracle_ask(oracle, &numbers, &answer));

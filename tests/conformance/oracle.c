@@ -39,10 +39,11 @@ static fr_status launch(conf_oracle *o, const conf_numbers *numbers, fr_launch *
     step.dst.scale = 0.0f;
     if (step.n_sub) {
         sub[step.n_sub - 1].dst.dtype = FR_F64;
+        sub[step.n_sub - 1].dst.scale = 0.0f;
         step.sub = sub;
     }
     for (int32_t i = 0; i < step.n_src; i++)
-        if (step.kind != FR_STEP_INGEST)
+        if (fr_step_first(&step)->kind != FR_STEP_INGEST)
             step.src[i].layout = FR_LAYOUT_NCHW;
     step.dst.layout = FR_LAYOUT_NCHW;
     FR_TRY(o->backend->candidates(o->device, &step, &candidate, 1, &found));
@@ -60,7 +61,7 @@ static fr_status launch(conf_oracle *o, const conf_numbers *numbers, fr_launch *
 }
 
 static uint64_t answer_count(const conf_numbers *numbers) {
-    const fr_step *step = &numbers->step;
+    const fr_step *step = fr_step_last(&numbers->step);
     const fr_tensor *t = step->kind == FR_STEP_EMIT ? &step->src[0] : &step->dst;
     uint64_t each = (uint64_t)t->c * (uint64_t)t->h * (uint64_t)t->w;
     return step->kind == FR_STEP_EMIT ? each / (uint64_t)step->images * (uint64_t)numbers->valid
@@ -87,6 +88,17 @@ static bool has_sums(const fr_step *step) {
     return step->kind == FR_STEP_CONV || step->kind == FR_STEP_FC || step->kind == FR_STEP_CHAIN;
 }
 
+static fr_status find_reach(conf_oracle *o, const conf_numbers *numbers, conf_answer *answer) {
+    conf_numbers logits = *numbers; /* borrows everything */
+    double *value;
+    logits.sub[logits.step.n_sub - 1].softmax = 0;
+    fr_status status = run(o, &logits, &value);
+    for (uint64_t i = 0; status == FR_OK && i < answer->count; i++)
+        answer->reach = fmax(answer->reach, fabs(value[i]));
+    fr_free(value);
+    return status;
+}
+
 fr_status conf_oracle_ask(conf_oracle *oracle, const conf_numbers *numbers, conf_answer *out_answer) {
     fr_status status = FR_OK;
     memset(out_answer, 0, sizeof *out_answer);
@@ -97,6 +109,8 @@ fr_status conf_oracle_ask(conf_oracle *oracle, const conf_numbers *numbers, conf
         FR_GO(done, conf_numbers_magnitude(numbers, &magnitudes));
         status = run(oracle, &magnitudes, &out_answer->magnitude);
         conf_numbers_free(&magnitudes);
+        if (status == FR_OK && numbers->step.kind == FR_STEP_CHAIN)
+            status = find_reach(oracle, numbers, out_answer);
     }
 done:
     if (status != FR_OK)
@@ -147,13 +161,21 @@ static bool is_smooth(const fr_step *step) {
 static double sums_allowed(const fr_step *step, double want, double magnitude, bool is_inexact) {
     double between = roundoff_between(step);
     double f32 = (is_inexact ? 64.0 : 2.0) * sqrt(conf_sum_length(step)) * 0x1p-24 * magnitude;
-    if (step->kind == FR_STEP_CHAIN)
-        return f32 + 2.0 * step->n_sub * between * magnitude;
     double reach = fabs(want) + (step->residual ? 1.0 : 0.0) + (is_smooth(step) ? 3.0 : 0.0);
     bool is_byte = step->dst.dtype == FR_U8 || step->dst.dtype == FR_S8;
     bool rounds_before_mean = is_byte && step->pool > FR_POOL_MAX;
     return f32 + 2.0 * between * reach + (is_smooth(step) ? 4e-6 : 0.0) +
            (rounds_before_mean ? 0.5 * (double)step->dst.scale : 0.0);
+}
+
+/* Down a chain the magnitudes grow much faster than the numbers, since errors and numbers alike cancel in each sum: so an
+ * error is also held to its share of the largest number of the answer.
+ */
+static double chain_allowed(const fr_step *step, double want, double magnitude, double reach, bool is_inexact) {
+    double between = 2.0 * step->n_sub * roundoff_between(step), f32 = sqrt(conf_sum_length(step)) * 0x1p-24;
+    double bound = ((is_inexact ? 64.0 : 2.0) * f32 + between) * magnitude,
+           share = ((is_inexact ? 64.0 : 8.0) * f32 + between) * (reach + 1.0);
+    return fmin(bound, share) + (fr_step_last(step)->softmax ? 1e-5 * want + 1e-7 : 0.0);
 }
 
 static double plain_allowed(const fr_step *step, double want) {
@@ -177,8 +199,10 @@ double conf_allowed(const conf_numbers *numbers, const conf_answer *answer, uint
     if (numbers->fill == CONF_EXACT)
         return 0.0;
     double want = answer->value[i];
-    double computed =
-        has_sums(step) ? sums_allowed(step, want, answer->magnitude[i], is_inexact) : plain_allowed(step, want);
+    double computed = step->kind == FR_STEP_CHAIN
+                          ? chain_allowed(step, want, answer->magnitude[i], answer->reach, is_inexact)
+                      : has_sums(step) ? sums_allowed(step, want, answer->magnitude[i], is_inexact)
+                                       : plain_allowed(step, want);
     double stored = 1.01 * roundoff_of(step->dst.dtype) * (fabs(want) + computed);
     if (step->dst.dtype == FR_F16)
         stored += 0x1p-25; /* half the smallest subnormal */

@@ -17,6 +17,7 @@ void conf_oracle_close(conf_oracle *oracle); /* takes one that never opened */
 typedef struct conf_answer { /* in CHW order, input after input; EMIT: row after row */
     double *value;           /* before dst's rounding */
     double *magnitude;       /* RANDOM fill of CONV, FC and CHAIN; else NULL */
+    double reach;            /* with it, of a CHAIN: its largest number, before a softmax at its end */
     uint64_t count;
 } conf_answer;
 

@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/status.h"
 
-enum { GUARD = 192, MOST_CANDIDATES = 64, POISON_SRC = 0xff };
+enum { GUARD = 192, MOST_CANDIDATES = 128, POISON_SRC = 0xff };
 
 /* ---- devices ------------------------------------------------------------------------------------------------------ */
 
@@ -79,6 +79,14 @@ typedef struct trial {
     unsigned char *first; /* dst's data after the first run */
 } trial;
 
+static bool is_from_user(const trial *t) {
+    return fr_step_first(&t->step)->kind == FR_STEP_INGEST;
+}
+
+static bool is_to_user(const trial *t) {
+    return fr_step_last(&t->step)->kind == FR_STEP_EMIT;
+}
+
 static void label(trial *t) {
     int length = snprintf(t->label, sizeof t->label, "%s [", t->candidate->name);
     for (int32_t i = 0; i < t->step.n_src && length < 120; i++)
@@ -116,9 +124,9 @@ static void relayout(const fr_tensor *to, int32_t n, const void *dense, unsigned
 }
 
 static uint64_t whole_dst_bytes(const trial *t) {
-    const fr_step *step = &t->step;
+    const fr_step *step = fr_step_last(&t->step);
     if (step->kind != FR_STEP_EMIT)
-        return fr_tensor_bytes(&step->dst, step->n);
+        return fr_tensor_bytes(&t->step.dst, t->step.n);
     return (uint64_t)step->n * (uint64_t)step->src[0].c * (uint64_t)step->src[0].h * (uint64_t)step->src[0].w *
            fr_dtype_bytes((fr_dtype)step->dst.dtype);
 }
@@ -136,7 +144,7 @@ static uint64_t batch_offset(const trial *t, const fr_tensor *tensor) {
 static fr_status prepare(trial *t) {
     const fr_backend *b = t->device->backend;
     const fr_step *step = &t->step;
-    bool is_ingest = step->kind == FR_STEP_INGEST, is_emit = step->kind == FR_STEP_EMIT;
+    bool is_ingest = is_from_user(t), is_emit = is_to_user(t);
     FR_TRY(b->compile(t->device->device, step, t->candidate, &t->numbers->weights, &t->program));
     for (int32_t i = 0; i < step->n_src; i++) {
         uint64_t bytes = is_ingest ? t->numbers->src_bytes[i] : fr_tensor_bytes(&step->src[i], step->n);
@@ -232,7 +240,7 @@ static bool check_padding(trial *t) { /* channels that a block adds are zero */
     size_t item = fr_dtype_bytes((fr_dtype)dst->dtype);
     static const unsigned char zeros[8];
     int32_t stored = fr_layout_channels(dst->layout, dst->c);
-    if (t->step.kind == FR_STEP_EMIT)
+    if (is_to_user(t))
         return true;
     for (int32_t n = 0; n < t->step.n; n++)
         for (int32_t c = dst->c; c < stored; c++)
@@ -250,7 +258,7 @@ static bool check_padding(trial *t) { /* channels that a block adds are zero */
 
 static uint64_t place_of(const trial *t, uint64_t i) { /* number i of the answer, in elements of dst */
     const fr_tensor *dst = &t->step.dst;
-    if (t->step.kind == FR_STEP_EMIT)
+    if (is_to_user(t))
         return i;
     uint64_t map = (uint64_t)dst->h * (uint64_t)dst->w, each = (uint64_t)dst->c * map;
     int32_t n = (int32_t)(i / each), c = (int32_t)(i % each / map), y = (int32_t)(i % map / (uint64_t)dst->w),
@@ -288,7 +296,7 @@ static bool check_values(trial *t, const unsigned char *data) {
 }
 
 static bool check_missing_rows(trial *t, int poison_value) { /* EMIT leaves rows that do not exist alone */
-    if (t->step.kind != FR_STEP_EMIT)
+    if (!is_to_user(t))
         return true;
     for (uint64_t at = t->answer->count * fr_dtype_bytes((fr_dtype)t->step.dst.dtype); at < t->dst.bytes; at++)
         if (t->dst.host[t->dst.offset + at] != poison_value) {
@@ -298,10 +306,9 @@ static bool check_missing_rows(trial *t, int poison_value) { /* EMIT leaves rows
     return true;
 }
 
-/* INGEST and EMIT again, on the user's own memory, just large enough for the images that exist. */
-static fr_status run_in_place(trial *t, bool *out_ok) {
+/* One of the user's ends again, on the user's own memory, just large enough for the images that exist. */
+static fr_status run_in_place(trial *t, bool is_ingest, bool *out_ok) {
     const fr_backend *b = t->device->backend;
-    bool is_ingest = t->step.kind == FR_STEP_INGEST;
     uint16_t dtype = is_ingest ? t->step.src[0].dtype : t->step.dst.dtype;
     uint64_t bytes = is_ingest ? t->numbers->src_bytes[0] : t->answer->count * fr_dtype_bytes((fr_dtype)dtype),
              lead = user_offset(dtype);
@@ -343,16 +350,15 @@ static fr_status try_all(trial *t) {
     FR_TRY(run(t, SECOND, true));
     if (!check_guards(t, SECOND) || !check_missing_rows(t, SECOND) || !check_sources(t))
         return FR_OK;
-    uint64_t bytes =
-        t->step.kind == FR_STEP_EMIT ? t->answer->count * fr_dtype_bytes((fr_dtype)t->step.dst.dtype) : t->dst.bytes;
+    uint64_t bytes = is_to_user(t) ? t->answer->count * fr_dtype_bytes((fr_dtype)t->step.dst.dtype) : t->dst.bytes;
     if (memcmp(t->first, t->dst.host + t->dst.offset, (size_t)bytes) != 0) {
         conf_report_failure(t->device, t->the_case->name, t->label, "a second run gives other bits");
         return FR_OK;
     }
-    bool is_user_end = t->step.kind == FR_STEP_INGEST || t->step.kind == FR_STEP_EMIT;
-    if (is_user_end && t->numbers->valid > 0 && t->device->facts.flags & FR_DEVICE_HOST_POINTERS)
-        FR_TRY(run_in_place(t, &ok));
-    return FR_OK;
+    bool can_point = t->numbers->valid > 0 && t->device->facts.flags & FR_DEVICE_HOST_POINTERS;
+    if (can_point && is_from_user(t))
+        FR_TRY(run_in_place(t, true, &ok));
+    return can_point && ok && is_to_user(t) ? run_in_place(t, false, &ok) : FR_OK;
 }
 
 static void run_candidate(conf_device *device, const conf_case *the_case, const conf_numbers *numbers,
@@ -428,7 +434,7 @@ static uint32_t ask(conf_device *device, const conf_case *the_case, const conf_n
         after_refused |= c->refused != 0;
         if (counts_candidates && c->refused)
             device->counts.refused[c->refused]++;
-        if (c->refused)
+        if (c->refused || (device->only_candidate && !strstr(c->name, device->only_candidate)))
             continue;
         accepted++;
         device->counts.candidates += counts_candidates;
@@ -444,12 +450,12 @@ static uint32_t ask(conf_device *device, const conf_case *the_case, const conf_n
 static void ask_every_layout(conf_device *device, const conf_case *the_case, const conf_numbers *numbers,
                              const conf_answer *answer, bool counts_candidates) {
     fr_step step = numbers->step;
+    bool from_user = fr_step_first(&step)->kind == FR_STEP_INGEST, to_user = fr_step_last(&step)->kind == FR_STEP_EMIT;
     for (uint16_t from = FR_LAYOUT_NCHW; from <= FR_LAYOUT_NCHW32C; from++)
         for (uint16_t to = FR_LAYOUT_NCHW; to <= FR_LAYOUT_NCHW32C; to++) {
-            if ((step.kind == FR_STEP_INGEST && from > FR_LAYOUT_NCHW) ||
-                (step.kind == FR_STEP_EMIT && to > FR_LAYOUT_NCHW))
+            if ((from_user && from > FR_LAYOUT_NCHW) || (to_user && to > FR_LAYOUT_NCHW))
                 continue;
-            for (int32_t i = 0; i < step.n_src && step.kind != FR_STEP_INGEST; i++)
+            for (int32_t i = 0; i < step.n_src && !from_user; i++)
                 step.src[i].layout = i == 1 && step.residual ? to : from;
             step.dst.layout = to;
             ask(device, the_case, numbers, answer, &step, counts_candidates);

@@ -268,6 +268,48 @@ TEST(chain_is_its_steps_in_turn) {
     CHECK(run_step(&chain, &whole, &SPAN(src), SPAN(chained), 0) == FR_UNSUPPORTED);
 }
 
+/* What a chain with the user's ends gives is what its steps give one by one, missing images included. */
+TEST(chain_takes_images_and_gives_rows) {
+    enum { N = 2, VALID = 3 };
+    unsigned char pixels[VALID * 3 * 6];
+    float folded[N * 6 * 6], between[N * 4 * 6], apart[2 * N * 12], chained[2 * N * 12], w[4 * 6 * 9];
+    const float mean[3] = {1, 2, 3}, scale[3] = {0.5f, 0.25f, 2};
+    fr_step sub[3] = {plain_step(FR_STEP_INGEST, 3, 2, 3), conv_step(6, 2, 3, 4, window(3, 1, 1)),
+                      plain_step(FR_STEP_EMIT, 4, 2, 3)},
+            chain = plain_step(FR_STEP_CHAIN, 3, 2, 3);
+    fr_weights weights[3] = {{.mean = mean, .scale = scale}, {.weight = w}, {0}}, whole = {.sub = weights};
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = (unsigned char)(i * 37 % 251);
+    fill(w, sizeof w / sizeof w[0], 5);
+    for (int i = 0; i < 2 * N * 12; i++)
+        apart[i] = chained[i] = -9;
+    sub[0].src[0].dtype = FR_U8;
+    sub[0].src[0].layout = FR_LAYOUT_USER_HWC;
+    sub[0].dst.c = 6;
+    sub[0].image_c = 3;
+    sub[0].n = sub[1].n = sub[2].n = chain.n = N;
+    sub[0].images = sub[2].images = chain.images = 2;
+    sub[2].dst.c = 2;
+    chain.src[0] = sub[0].src[0];
+    chain.dst = sub[2].dst;
+    chain.sub = sub;
+    chain.n_sub = 3;
+    CHECK_OK(run_step(&sub[0], &weights[0], &SPAN(pixels), SPAN(folded), VALID));
+    CHECK_OK(run_step(&sub[1], &weights[1], &SPAN(folded), SPAN(between), 0));
+    CHECK_OK(run_step(&sub[2], &weights[2], &SPAN(between), SPAN(apart), VALID));
+    CHECK_OK(run_step(&chain, &whole, &SPAN(pixels), SPAN(chained), VALID));
+    CHECK(memcmp(apart, chained, sizeof apart) == 0);
+    CHECK(run_step(&chain, &whole, &SPAN(pixels), SPAN(chained), 5) == FR_INVALID);
+    CHECK_HAS(fr_error_sentence(), "5 images are valid of at most 4");
+    sub[2].images = 1; /* the ends disagree */
+    CHECK(run_step(&chain, &whole, &SPAN(pixels), SPAN(chained), VALID) == FR_UNSUPPORTED);
+    sub[2].images = 2;
+    fr_step turned[3] = {sub[1], sub[0], sub[2]};
+    chain.sub = turned;
+    chain.src[0] = sub[1].src[0];
+    CHECK(run_step(&chain, &whole, &SPAN(folded), SPAN(chained), VALID) == FR_UNSUPPORTED);
+}
+
 TEST(launch_names_what_does_not_fit) {
     float src[4] = {0}, dst[4];
     fr_step step = plain_step(FR_STEP_UNARY, 4, 1, 1);

@@ -59,6 +59,19 @@ typedef enum fr_step_kind {
     FR_STEP_CHAIN = 14    /* sub[0..n_sub): several steps in one program, what lies between never leaves the chip */
 } fr_step_kind;
 
+/*
+ * A CHAIN runs its sub-steps in turn, each on what the one before it wrote. All have one source and the chain's n; none
+ * is a CHAIN. The first may be INGEST and the last EMIT, so that a whole small model is one program.
+ *
+ * The chain's src[0] and dst are the first sub-step's src[0] and the last one's dst: same dims, dtype and scale. Their layouts
+ * are those of the CHAIN (the user's where it begins with INGEST, which then says the same); layouts of all that lies
+ * between are not read: leave them ANY. Dtypes between are what would be stored if the steps ran one by one: a chain may
+ * round to them or keep more. compute: what products are formed in, the same in each CONV and FC of it. inexact_ok counts
+ * in the CHAIN alone. images: of the INGEST or EMIT at an end (both say the same), 0 in a chain without; `valid` is then
+ * as for them, and inputs of which no image exists may be skipped where the chain ends with EMIT. All else of the CHAIN
+ * itself is unused and 0. Its weights are fr_weights.sub, one entry a sub-step.
+ */
+
 typedef enum fr_act {
     FR_ACT_NONE = 0,
     FR_ACT_RELU = 1,
@@ -140,7 +153,7 @@ typedef struct fr_step {
      * number = (pixel - mean[c]) * scale[c]. EMIT: image i owns logits [i*K, (i+1)*K), K = src.c / images. */
     int32_t images;
     int32_t image_c;
-    const struct fr_step *sub; /* CHAIN */
+    const struct fr_step *sub; /* CHAIN; kept by the caller, and not by programs */
     int32_t n_sub;
 } fr_step;
 
@@ -218,8 +231,8 @@ typedef struct fr_launch {
     fr_binding src[FR_MAX_SRC];
     fr_binding dst;
     fr_binding scratch; /* candidate.scratch_bytes; contents undefined before and after */
-    /* INGEST and EMIT: images of this launch that exist, 0..n*images. INGEST makes the missing ones zero; EMIT
-     * writes only the rows that exist. */
+    /* INGEST and EMIT, and chains with one at an end: images of this launch that exist, 0..n*images. INGEST makes the
+     * missing ones zero; EMIT writes only the rows that exist. */
     int32_t valid;
 } fr_launch;
 
@@ -326,6 +339,15 @@ static inline uint64_t fr_tensor_index(const fr_tensor *t, int32_t n, int32_t c,
     }
     default: return base + (uint64_t)c * hw + at;
     }
+}
+
+/* The steps that read a step's sources and write its dst: the ends of a CHAIN, else the step itself. */
+static inline const fr_step *fr_step_first(const fr_step *s) {
+    return s->kind == FR_STEP_CHAIN ? &s->sub[0] : s;
+}
+
+static inline const fr_step *fr_step_last(const fr_step *s) {
+    return s->kind == FR_STEP_CHAIN ? &s->sub[s->n_sub - 1] : s;
 }
 
 /* Dims of a CONV before its pool epilogue. */

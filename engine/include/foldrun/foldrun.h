@@ -182,6 +182,9 @@ typedef struct fr_session_options {
     const fr_images *calibration; /* int8: images to take ranges from; NULL = seeded ones */
     void (*progress)(void *user, const char *what, double fraction); /* while tuning and compiling */
     void *progress_user;
+    /* Words, "direct,fc" or "-chain": of the kernels for a step only those whose name contains one are used, and none that
+     * contains one with a minus, where that leaves any. NULL = all. For comparing kernels. */
+    const char *kernels;
 } fr_session_options;
 
 FR_EXPORT fr_status fr_session_open(fr_context *context, const fr_model *model, const fr_session_options *options,
