@@ -154,6 +154,11 @@ int cli_bench(int argc, char **argv) {
         {"exact", 0, CLI_FLAG, NULL, &r.exact, "no algorithm that changes more than the order of sums", 0, 0},
         {"no-transfers", 0, CLI_FLAG, NULL, &r.no_transfers, "only on images that already lie on the device", 0, 0},
         CLI_TUNING_OPTION(r.tuning_word),
+        {"tune-budget", 0, CLI_REAL, "S", &r.tune_budget, "seconds for the choice of kernels (3)", 0, 86400},
+        {"kernels", 0, CLI_TEXT, "WORDS", &r.kernels,
+         "only kernels whose name contains one of these words, and none\nwith a minus, where that leaves any: "
+         "direct,fc or -chain",
+         0, 0},
         {"input-dtype", 0, CLI_TEXT, "TYPE", &r.dtype_word, "of the images: u8 or f32 (u8)", 0, 0},
         {"layers", 0, CLI_FLAG, NULL, &r.layers, "a table of the layers for each configuration", 0, 0},
         CLI_JSON_OPTION(r.json),

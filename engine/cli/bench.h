@@ -56,6 +56,8 @@ typedef struct bench_request {
     double duration, warmup;
     int64_t threads;
     bool layers, no_transfers, exact, json;
+    double tune_budget; /* seconds; 0 = the library's choice */
+    const char *kernels;
 } bench_request;
 
 typedef struct bench_peak {

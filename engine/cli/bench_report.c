@@ -236,6 +236,8 @@ void bench_json(const bench_request *request, const bench_result *result, fr_jso
     fr_json_number_member(w, "warmup_s", request->warmup);
     fr_json_string_member(w, "input_dtype", fr_dtype_name(request->input_dtype));
     fr_json_bool_member(w, "exact", request->exact);
+    if (request->kernels)
+        fr_json_string_member(w, "kernels", request->kernels);
     fr_json_int_member(w, "threads", request->threads);
     fr_json_key(w, "results");
     fr_json_begin_array(w);

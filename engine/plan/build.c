@@ -96,7 +96,7 @@ static fr_status build_ops(const fr_steps *steps, const fr_plan_choice *choice, 
         int32_t index = plan->n_ops - 1;
         op->item = i;
         op->step = item->step;
-        op->step.n = group;
+        fr_step_set_n(&op->step, group);
         op->candidate = *c;
         for (int32_t s = 0; s < item->step.n_src; s++) {
             op->src[s] = src[s];

@@ -42,6 +42,13 @@ typedef struct fr_lowering {
     const float *ranges;                     /* int8: largest magnitude of each graph value, by id; 0 = keep it float */
 } fr_lowering;
 
+/* Inputs of one launch; a chain's steps have the same. What `sub` points to is the steps' own, and not const there. */
+static inline void fr_step_set_n(fr_step *step, int32_t n) {
+    step->n = n;
+    for (int32_t i = 0; i < step->n_sub; i++)
+        ((fr_step *)(uintptr_t)step->sub)[i].n = n;
+}
+
 /* The graph must be simplified, inferred and materialised, and outlive the steps. FR_UNSUPPORTED lists every node that cannot
  * be lowered. */
 fr_status fr_steps_lower(const fr_graph *graph, const fr_lowering *lowering, fr_steps *out_steps) FR_MUST_CHECK;

@@ -14,10 +14,24 @@ static const double worth_it =
     1.35; /* entries slower than this times the pick at one group are not timed at the others */
 static const double never = 1e15;
 
+/* A GPU's API on a CPU. */
+static bool is_software(const fr_target *target) {
+    return target->facts.kind == FR_DEVICE_CPU && target->facts.flags & FR_DEVICE_SOFTWARE;
+}
+
 void fr_menu_groups(const fr_target *target, int64_t lane_inputs, int32_t asked, fr_menu *menu) {
     menu->n_groups = 0;
     if (asked > 0) {
         menu->groups[menu->n_groups++] = asked;
+    } else if (is_software(target)) {
+        /* a launch costs as much as several inputs: the whole batch, its half, and so on, while little is computed in vain */
+        int64_t most = lane_inputs < 1024 ? lane_inputs : 1024;
+        int32_t halvings = FR_MAX_GROUPS - 1;
+        while (halvings > 0 && ((most + (1 << halvings) - 1) >> halvings << halvings) * 8 > most * 9)
+            halvings--;
+        int32_t smallest = (int32_t)((most + (1 << halvings) - 1) >> halvings);
+        for (int32_t k = 0; k <= halvings; k++)
+            menu->groups[menu->n_groups++] = smallest << k;
     } else if (target->facts.kind == FR_DEVICE_CPU) {
         /* powers of two, so that each divides the block */
         for (int32_t g = 1; g <= 64 && (g == 1 || g <= lane_inputs); g *= 2)
@@ -33,6 +47,12 @@ void fr_menu_groups(const fr_target *target, int64_t lane_inputs, int32_t asked,
 int32_t fr_menu_first_group(const fr_target *target, const fr_steps *steps, const fr_menu *menu) {
     if (target->facts.kind != FR_DEVICE_CPU)
         return menu->n_groups - 1;
+    if (is_software(target)) {
+        int32_t middle = 0;
+        while (middle + 1 < menu->n_groups && menu->groups[middle + 1] <= 64)
+            middle++;
+        return middle;
+    }
     uint64_t cache = target->facts.cache_bytes[1] ? target->facts.cache_bytes[1] : 512u << 10, most = 1;
     for (int32_t i = 0; i < steps->n_items; i++) {
         const fr_step *s = &steps->items[i].step;
@@ -55,7 +75,7 @@ fr_status fr_menu_make(const fr_target *target, const fr_steps *steps, fr_menu *
         fr_candidate found[FR_MAX_CANDIDATES];
         fr_step step = steps->items[i].step;
         int32_t count;
-        step.n = menu->groups[menu->n_groups - 1];
+        fr_step_set_n(&step, menu->groups[fr_menu_first_group(target, steps, menu)]);
         FR_TRY(fr_target_candidates(target, &step, steps->items[i].name, found, &count));
         menu->items[i].entries = fr_alloc_array((size_t)count, sizeof *menu->items[i].entries);
         if (!menu->items[i].entries)
@@ -99,7 +119,7 @@ static void measure_entry(measuring *m, int32_t item, int32_t entry, int32_t gro
     if (fr_clock_ns() > m->until_ns)
         return;
     fr_step step = it->step;
-    step.n = m->menu->groups[group_index];
+    fr_step_set_n(&step, m->menu->groups[group_index]);
     /* scratch depends on the group: the candidate is asked for anew, and found by its name */
     fr_candidate found[FR_MAX_CANDIDATES];
     int32_t count, at = -1;
@@ -111,10 +131,13 @@ static void measure_entry(measuring *m, int32_t item, int32_t entry, int32_t gro
             at = i;
     if (at >= 0)
         status = fr_trial_time(&m->trial, &step, &found[at], &it->weights, trial_ns, &ns);
-    if (status != FR_OK || at < 0) {
-        if (status != FR_OK)
-            fr_log(FR_LOG_WARNING, "kernel %s for step '%s' is dropped: %s", e->candidate.name, it->name,
-                   fr_error_sentence());
+    if (status == FR_OK && at < 0) { /* refused at this group alone: its scratch may be too large */
+        e->ns[group_index] = never;
+        return;
+    }
+    if (status != FR_OK) {
+        fr_log(FR_LOG_WARNING, "kernel %s for step '%s' is dropped: %s", e->candidate.name, it->name,
+               fr_error_sentence());
         for (int32_t g = 0; g < FR_MAX_GROUPS; g++)
             e->ns[g] = never;
         return;

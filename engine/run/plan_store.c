@@ -65,6 +65,8 @@ static fr_status read_root(const fr_json *root, const fr_steps *steps, const fr_
         const fr_json *stored = fr_json_at(list, (size_t)i);
         double group = fr_json_number(stored, "group", 0);
         out->candidates[i] = find(&menu->items[i], stored);
+        if (strcmp(fr_json_string(stored, "step", ""), steps->items[i].name) != 0)
+            return fr_fail(FR_INVALID, "the stored plan is of other steps");
         if (!out->candidates[i])
             return fr_fail(FR_INVALID, "the stored plan names a kernel that step '%s' has not", steps->items[i].name);
         if (!whole(group, 1, block) || out->block % (int32_t)group != 0)

@@ -25,6 +25,44 @@ const char *fr_reason_text(fr_reason reason) {
     return (size_t)reason < sizeof text / sizeof text[0] ? text[reason] : "unknown";
 }
 
+static bool contains(const char *name, const char *word, size_t length) {
+    for (; length > 0 && *name; name++)
+        if (strncmp(name, word, length) == 0)
+            return true;
+    return false;
+}
+
+/* Against a comma-separated list of words: none with a minus in front may be in the name, and one of the others must be,
+ * where there are others. */
+static bool is_wanted(const char *name, const char *words) {
+    bool has_positive = false, found = false;
+    for (const char *at = words; at && *at;) {
+        size_t length = strcspn(at, ",");
+        if (*at == '-') {
+            if (contains(name, at + 1, length - 1))
+                return false;
+        } else if (length > 0) {
+            has_positive = true;
+            found |= contains(name, at, length);
+        }
+        at += length + (at[length] == ',');
+    }
+    return found || !has_positive;
+}
+
+/* Drops what the target's words leave out; a step for which that is everything keeps everything. */
+static uint32_t keep_kernels(const fr_target *target, fr_candidate *list, uint32_t count) {
+    uint32_t kept = 0, wanted = 0;
+    for (uint32_t i = 0; i < count; i++)
+        wanted += list[i].refused == FR_WHY_NOT && is_wanted(list[i].name, target->kernels);
+    if (wanted == 0)
+        return count;
+    for (uint32_t i = 0; i < count; i++)
+        if (list[i].refused == FR_WHY_NOT && is_wanted(list[i].name, target->kernels))
+            list[kept++] = list[i];
+    return kept;
+}
+
 fr_status fr_target_candidates(const fr_target *target, const fr_step *step, const char *name, fr_candidate *out,
                                int32_t *out_count) {
     uint32_t count = 0;
@@ -32,6 +70,7 @@ fr_status fr_target_candidates(const fr_target *target, const fr_step *step, con
     FR_TRY(target->backend->candidates(target->device, step, out, FR_MAX_CANDIDATES, &count));
     if (count > FR_MAX_CANDIDATES)
         count = FR_MAX_CANDIDATES;
+    count = keep_kernels(target, out, count);
     for (uint32_t i = 0; i < count; i++)
         if (out[i].refused == FR_WHY_NOT)
             out[(*out_count)++] = out[i];
@@ -44,6 +83,18 @@ fr_status fr_target_candidates(const fr_target *target, const fr_step *step, con
                                why.data ? why.data : "no kernel for this kind of step");
     fr_text_free(&why);
     return status;
+}
+
+bool fr_target_offers(const fr_target *target, const fr_step *step) {
+    fr_candidate list[FR_MAX_CANDIDATES];
+    uint32_t count = 0, listed;
+    if (target->backend->candidates(target->device, step, list, FR_MAX_CANDIDATES, &count) != FR_OK)
+        return false;
+    listed = count < FR_MAX_CANDIDATES ? count : FR_MAX_CANDIDATES;
+    for (uint32_t i = 0; i < listed; i++)
+        if (list[i].refused == FR_WHY_NOT && is_wanted(list[i].name, target->kernels))
+            return true;
+    return false;
 }
 
 void fr_programs_free(const fr_target *target, fr_program **programs, int32_t count) {
@@ -59,6 +110,7 @@ static fr_status compile_op(const fr_target *target, const fr_steps *steps, fr_p
     fr_candidate menu[FR_MAX_CANDIDATES];
     int32_t count;
     /* asked anew: scratch depends on the group */
+    fr_step_set_n(&op->step, op->step.n);
     FR_TRY(fr_target_candidates(target, &op->step, name, menu, &count));
     int32_t at = 0;
     for (int32_t i = 0; i < count && op->candidate.name[0]; i++)

@@ -5,11 +5,12 @@
 #include "plan/plan.h"
 #include "run/target.h"
 
-enum { FR_MAX_CANDIDATES = 32 };
+enum { FR_MAX_CANDIDATES = 96 };
 
 /* The unrefused candidates of a step, at most FR_MAX_CANDIDATES. FR_UNSUPPORTED, with the reasons, when there are none. */
 fr_status fr_target_candidates(const fr_target *target, const fr_step *step, const char *name, fr_candidate *out,
                                int32_t *out_count) FR_MUST_CHECK;
+bool fr_target_offers(const fr_target *target, const fr_step *step); /* at least one that is wanted and not refused */
 const char *fr_reason_text(fr_reason reason);
 
 /* programs[plan->n_ops]. Asks for the candidates of layout changes and writes them into the plan. */

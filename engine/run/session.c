@@ -98,13 +98,15 @@ static fr_status make_executor(fr_session *s, fr_context *context, const fr_sess
     fr_status status = fr_tune(&s->target, &s->steps, &request, &tuned);
     fr_free(key);
     FR_TRY(status);
+    s->cuts = tuned.cuts;
+    s->chosen = tuned.steps;
     s->info.tuned = tuned.measured || tuned.from_cache;
     s->info.from_cache = tuned.from_cache;
     s->info.tune_ns = tuned.tune_ns;
     s->info.lanes = tuned.lanes;
     s->info.lane_threads = tuned.lane_threads;
     s->info.batch = (int32_t)batch;
-    fr_plan_describe(&tuned.plan, &s->steps, s->info.schedule, sizeof s->info.schedule);
+    fr_plan_describe(&tuned.plan, s->chosen, s->info.schedule, sizeof s->info.schedule);
     fr_executor_options options = {.lanes = tuned.lanes,
                                    .lane_threads = tuned.lane_threads,
                                    .image_bytes = request.image_bytes,
@@ -117,12 +119,13 @@ static fr_status make_executor(fr_session *s, fr_context *context, const fr_sess
                        "the plan needs %llu bytes for activations, the limit is %llu; try a smaller batch or group",
                        (unsigned long long)planned, (unsigned long long)o->memory_limit);
     }
-    return fr_executor_new(&s->target, &s->steps, &tuned.plan, &options, &s->executor);
+    return fr_executor_new(&s->target, s->chosen, &tuned.plan, &options, &s->executor);
 }
 
 static fr_status open_session(fr_session *s, fr_context *context, const fr_model *model, const fr_session_options *o) {
     FR_TRY(fr_registry_open(context->registry, o->device, &s->target.backend, &s->target.device, &s->target.facts));
     FR_TRY(check_precision(&s->target, o->precision));
+    s->target.kernels = o->kernels && o->kernels[0] ? o->kernels : NULL;
     s->input_dtype = o->input_dtype ? o->input_dtype : FR_U8;
     s->input_chw = o->input_chw;
     FR_TRY(make_graph(s, model));
@@ -163,6 +166,7 @@ fr_status fr_session_open(fr_context *context, const fr_model *model, const fr_s
         fr_session_close(s);
         return status;
     }
+    s->target.kernels = NULL; /* the caller's text */
     fill_info(s, &o, begin);
     *out_session = s;
     return FR_OK;
@@ -172,6 +176,7 @@ void fr_session_close(fr_session *s) {
     if (!s)
         return;
     fr_executor_free(s->executor);
+    fr_tuned_free_cuts(s->cuts);
     fr_steps_free(&s->steps);
     fr_graph_free(s->graph);
     if (s->target.device)

@@ -4,6 +4,7 @@
 
 #include "foldrun/foldrun.h"
 #include "graph/graph.h"
+#include "plan/cuts.h"
 #include "run/executor.h"
 #include "run/target.h"
 
@@ -11,6 +12,8 @@ struct fr_session {
     fr_target target;
     fr_graph *graph; /* simplified; the steps point into its constants */
     fr_steps steps;
+    fr_cuts *cuts;          /* the ways they can be cut into chains, */
+    const fr_steps *chosen; /* and the one that runs */
     fr_executor *executor;
     fr_session_info info;
     int64_t image_numbers; /* of one image */

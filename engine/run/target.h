@@ -8,6 +8,8 @@ typedef struct fr_target {
     const fr_backend *backend;
     fr_device *device;
     fr_device_facts facts;
+    /* Words that candidates' names must contain, or with a minus must not; NULL = all. */
+    const char *kernels;
 } fr_target;
 
 #endif

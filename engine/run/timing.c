@@ -28,7 +28,7 @@ fr_status fr_session_time_layers(fr_session *s, int32_t ms, fr_layer_time **out_
     uint64_t each = (uint64_t)(ms > 0 ? ms : 500) * 1000000u / (uint64_t)plan->n_ops;
     for (int32_t o = 0; o < plan->n_ops; o++) {
         const fr_plan_op *op = &plan->ops[o];
-        const fr_step_item *item = op->item >= 0 ? &s->steps.items[op->item] : NULL;
+        const fr_step_item *item = op->item >= 0 ? &s->chosen->items[op->item] : NULL;
         fr_layer_time *t = &layers[o];
         double ns;
         FR_GO(close, fr_trial_time(&trial, &op->step, &op->candidate, item ? &item->weights : &none, each, &ns));
@@ -36,7 +36,7 @@ fr_status fr_session_time_layers(fr_session *s, int32_t ms, fr_layer_time **out_
         snprintf(t->candidate, sizeof t->candidate, "%s", op->candidate.name);
         t->group = op->step.n;
         t->ops_per_input = item ? item->ops_per_input : 0;
-        t->ns_per_image = ns / op->step.n / s->steps.fold;
+        t->ns_per_image = ns / op->step.n / s->chosen->fold;
         t->gflops = (double)t->ops_per_input * op->step.n / ns;
     }
 close:
@@ -102,7 +102,7 @@ static fr_status time_on_lanes(peak_lane *lanes, int32_t count, double *out_ns) 
     return status;
 }
 
-enum { PEAK_CHANNELS = 64, PEAK_MAP = 28 };
+enum { PEAK_CHANNELS = 64, PEAK_MAP = 28, PEAK_KERNELS = 8 };
 
 /* A 3x3 convolution of 64 to 64 channels on 28x28 maps: its weights and maps lie in a core's L2, and its channels fill any
  * tile. What a device can do of it is what a small CNN could at best reach without fewer multiplications. */
@@ -117,7 +117,9 @@ static void peak_step(fr_precision precision, const fr_target *target, fr_step *
                    .compute = (uint16_t)precision,
                    .n_src = 1,
                    .groups = 1,
-                   .n = target->facts.kind == FR_DEVICE_CPU ? 1 : 1024,
+                   .n = target->facts.kind != FR_DEVICE_CPU        ? 1024
+                        : target->facts.flags & FR_DEVICE_SOFTWARE ? 64
+                                                                   : 1,
                    .win = {.kh = 3,
                            .kw = 3,
                            .sh = 1,
@@ -165,6 +167,7 @@ fr_status fr_measure_peak(fr_context *context, const char *device, fr_precision 
         status = fr_no_memory((size_t)n * sizeof *lanes, "the peak measurement");
         goto cleanup;
     }
+    count = count < PEAK_KERNELS ? count : PEAK_KERNELS; /* the best guesses stand first */
     for (int32_t c = 0; c < count; c++)
         used += !(menu[c].flags & FR_CANDIDATE_INEXACT);
     double ops = 2.0 * WEIGHTS * PEAK_MAP * PEAK_MAP * step.n * n;

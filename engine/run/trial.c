@@ -46,7 +46,7 @@ static fr_status want(fr_trial *trial, int32_t index, fr_buffer_kind kind, uint6
 }
 
 static uint64_t tensor_bytes(const fr_step *step, const fr_tensor *t) {
-    int32_t images = (step->kind == FR_STEP_INGEST && t != &step->dst) ? step->images : 1;
+    int32_t images = fr_step_first(step)->kind == FR_STEP_INGEST && t != &step->dst ? step->images : 1;
     return fr_tensor_bytes(t, step->n) * (uint64_t)images;
 }
 

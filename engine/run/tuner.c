@@ -9,16 +9,21 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "run/menu_make.h"
+#include "run/programs.h"
 
-enum { MAX_FINALISTS = 12 };
+enum { MAX_FINALISTS = 16, CUT_FINALISTS = 2 }; /* in all; of a cut with a chain */
 
 static const uint64_t heat_ns = 40000000; /* a finalist runs at least this long in each of three rounds */
 
 typedef struct tuning {
     const fr_target *target;
-    const fr_steps *steps;
     const fr_tuning_request *request;
-    fr_menu menu;
+    fr_cuts *cuts;
+    fr_menu all;                /* of cuts->all */
+    fr_menu menus[FR_MAX_CUTS]; /* parts of it */
+    int32_t cut;                /* being picked from: */
+    const fr_steps *steps;
+    const fr_menu *menu;
     int32_t lanes, lane_threads; /* of the finalists being picked */
     int32_t wide; /* wide: threads of one lane, worth trying when there are fewer inputs than lanes; else 0 */
     fr_picked finalists[MAX_FINALISTS];
@@ -41,18 +46,22 @@ static void free_picked(fr_picked *picked) {
 
 static bool same_picked(const tuning *t, const fr_picked *a, const fr_picked *b) {
     size_t n = (size_t)t->steps->n_items;
-    return a->lane_threads == b->lane_threads && memcmp(a->candidates, b->candidates, n * sizeof *a->candidates) == 0 &&
+    return a->cut == b->cut && a->lane_threads == b->lane_threads &&
+           memcmp(a->candidates, b->candidates, n * sizeof *a->candidates) == 0 &&
            memcmp(a->groups, b->groups, n * sizeof *a->groups) == 0;
 }
 
 /* group_of NULL: group_index everywhere. */
 static fr_status add_finalist(tuning *t, const int32_t *picks, const int32_t *group_of, int32_t group_index) {
+    if (t->n_finalists == MAX_FINALISTS)
+        return FR_OK;
     fr_picked *p = &t->finalists[t->n_finalists];
     FR_TRY(new_picked(t, p));
     p->block = 1;
+    p->cut = t->cut;
     for (int32_t i = 0; i < t->steps->n_items; i++) {
-        p->candidates[i] = &t->menu.items[i].entries[picks[i]].candidate;
-        p->groups[i] = t->menu.groups[group_of ? group_of[i] : group_index];
+        p->candidates[i] = &t->menu->items[i].entries[picks[i]].candidate;
+        p->groups[i] = t->menu->groups[group_of ? group_of[i] : group_index];
         p->block = p->groups[i] > p->block ? p->groups[i] : p->block;
     }
     for (int32_t k = 0; k < t->n_finalists; k++)
@@ -64,8 +73,14 @@ static fr_status add_finalist(tuning *t, const int32_t *picks, const int32_t *gr
     return FR_OK;
 }
 
-static fr_status pick_plans(tuning *t, bool measured) {
-    const fr_menu *menu = &t->menu;
+static void turn_to_cut(tuning *t, int32_t cut) {
+    t->cut = cut;
+    t->steps = &t->cuts->views[cut];
+    t->menu = &t->menus[cut];
+}
+
+static fr_status pick_cut_plans(tuning *t, bool measured) {
+    const fr_menu *menu = t->menu;
     fr_status status = FR_OK;
     int32_t first = fr_menu_first_group(t->target, t->steps, menu), order[FR_MAX_GROUPS];
     double cost[FR_MAX_GROUPS];
@@ -87,7 +102,10 @@ static fr_status pick_plans(tuning *t, bool measured) {
             order[at] = order[at - 1];
         order[at] = g;
     }
+    int32_t before = t->n_finalists;
     for (int32_t k = 0; k < menu->n_groups && k < 3; k++) {
+        if (t->cut > 0 && t->n_finalists - before >= CUT_FINALISTS)
+            break;
         fr_choose_candidates(t->steps, menu, order[k], picks);
         if (k < 2) {
             fr_choose_groups(t->steps, menu, picks, groups);
@@ -101,9 +119,18 @@ cleanup:
     return status;
 }
 
+/* Unmeasured, no chain is trusted: whether one pays is seen by running it. */
+static fr_status pick_plans(tuning *t, bool measured) {
+    for (int32_t cut = 0; cut < (measured ? t->cuts->n_cuts : 1); cut++) {
+        turn_to_cut(t, cut);
+        FR_TRY(pick_cut_plans(t, measured));
+    }
+    return FR_OK;
+}
+
 static fr_status build(tuning *t, const fr_picked *picked, fr_plan *out_plan) {
     fr_plan_choice choice = {.candidates = picked->candidates, .groups = picked->groups, .block = picked->block};
-    return fr_plan_build(t->steps, &choice, out_plan);
+    return fr_plan_build(&t->cuts->views[picked->cut], &choice, out_plan);
 }
 
 static fr_status open_finalist(tuning *t, const fr_picked *picked, fr_executor **out) {
@@ -111,7 +138,7 @@ static fr_status open_finalist(tuning *t, const fr_picked *picked, fr_executor *
     fr_executor_options options = {
         .lanes = picked->lanes, .lane_threads = picked->lane_threads, .image_bytes = t->request->image_bytes};
     FR_TRY(build(t, picked, &plan));
-    return fr_executor_new(t->target, t->steps, &plan, &options, out);
+    return fr_executor_new(t->target, &t->cuts->views[picked->cut], &plan, &options, out);
 }
 
 /* Two of the largest blocks a lane are as good as the whole batch, and keep the race short. */
@@ -127,15 +154,16 @@ static fr_status race(tuning *t, int32_t *out_winner) {
     fr_executor *executors[MAX_FINALISTS] = {0};
     double best[MAX_FINALISTS];
     fr_status status = FR_OK;
-    int64_t count = race_inputs(t) * t->steps->fold;
+    const fr_steps *steps = &t->cuts->all;
+    int64_t count = race_inputs(t) * steps->fold;
     uint8_t *images = fr_alloc_array((size_t)count, (size_t)t->request->image_bytes);
-    float *out = fr_alloc_array((size_t)count, (size_t)t->steps->classes * sizeof *out);
+    float *out = fr_alloc_array((size_t)count, (size_t)steps->classes * sizeof *out);
     *out_winner = 0;
     if (!images || !out) {
         status = fr_no_memory((size_t)count * (size_t)t->request->image_bytes, "tuning");
         goto cleanup;
     }
-    if (t->steps->items[0].step.src[0].dtype == FR_U8) {
+    if (steps->items[0].step.src[0].dtype == FR_U8) {
         fr_random random = {1};
         for (int64_t i = 0; i < count * t->request->image_bytes; i++)
             images[i] = (uint8_t)fr_random_next(&random);
@@ -163,7 +191,7 @@ static fr_status race(tuning *t, int32_t *out_winner) {
             *out_winner = k;
     for (int32_t k = 0; k < t->n_finalists; k++) {
         char text[200];
-        fr_plan_describe(fr_executor_plan(executors[k]), t->steps, text, sizeof text);
+        fr_plan_describe(fr_executor_plan(executors[k]), &t->cuts->views[t->finalists[k].cut], text, sizeof text);
         fr_log(FR_LOG_DEBUG, "plan %d: %.0f images/s: %s%s", k, (double)count * 1e9 / best[k], text,
                k == *out_winner ? " (chosen)" : "");
     }
@@ -177,9 +205,10 @@ cleanup:
 
 static char *cache_key(const tuning *t) {
     const fr_device_facts *f = &t->target->facts;
-    return fr_format("plan 1|%s|%s|%s|%s|%s|lanes %d x %d|inputs %lld|group %d|%s", t->target->backend->name,
+    return fr_format("plan 2|%s|%s|%s|%s|%s|lanes %d x %d|inputs %lld|group %d|%s|%s", t->target->backend->name,
                      t->target->backend->version, f->name, f->driver, f->features, t->lanes, t->wide,
-                     (long long)t->request->inputs, t->request->group, t->request->key);
+                     (long long)t->request->inputs, t->request->group, t->target->kernels ? t->target->kernels : "",
+                     t->request->key);
 }
 
 static bool from_cache(tuning *t, const char *key) {
@@ -187,17 +216,20 @@ static bool from_cache(tuning *t, const char *key) {
     if (!key || t->request->tuning != FR_TUNING_CACHED || fr_cache_load_text(t->request->cache, key, &text) != FR_OK)
         return false;
     fr_picked *p = &t->finalists[0];
-    bool found = new_picked(t, p) == FR_OK && fr_picked_read(text, t->steps, &t->menu, p) == FR_OK;
-    if (!found)
-        free_picked(p);
-    t->n_finalists = found;
+    for (int32_t cut = 0; cut < t->cuts->n_cuts && t->n_finalists == 0; cut++) {
+        turn_to_cut(t, cut);
+        p->cut = cut;
+        t->n_finalists = new_picked(t, p) == FR_OK && fr_picked_read(text, t->steps, t->menu, p) == FR_OK;
+        if (t->n_finalists == 0)
+            free_picked(p);
+    }
     fr_free(text);
-    return found;
+    return t->n_finalists > 0;
 }
 
 static void to_cache(tuning *t, const char *key, const fr_picked *picked) {
     char *text;
-    if (key && fr_picked_write(t->steps, picked, &text) == FR_OK) {
+    if (key && fr_picked_write(&t->cuts->views[picked->cut], picked, &text) == FR_OK) {
         fr_cache_store_text(t->request->cache, key, text);
         fr_free(text);
     }
@@ -223,27 +255,56 @@ static void forget_times(fr_menu *menu) {
  * kernels lose by that, large ones win. The race decides. */
 static fr_status measure_and_pick(tuning *t, uint64_t begin_ns) {
     uint64_t budget = t->request->budget_ns / (t->wide > 1 ? 2 : 1);
-    FR_TRY(fr_menu_measure(t->target, t->steps, &t->menu, t->request, 1, begin_ns + budget));
+    FR_TRY(fr_menu_measure(t->target, &t->cuts->all, &t->all, t->request, 1, begin_ns + budget));
     FR_TRY(pick_plans(t, true));
     if (t->wide <= 1)
         return FR_OK;
     t->lane_threads = t->wide;
-    forget_times(&t->menu);
-    FR_TRY(fr_menu_measure(t->target, t->steps, &t->menu, t->request, (uint32_t)t->wide, fr_clock_ns() + budget));
+    forget_times(&t->all);
+    FR_TRY(fr_menu_measure(t->target, &t->cuts->all, &t->all, t->request, (uint32_t)t->wide, fr_clock_ns() + budget));
     return pick_plans(t, true);
+}
+
+void fr_tuned_free_cuts(fr_cuts *cuts) {
+    fr_cuts_free(cuts);
+    fr_free(cuts);
+}
+
+/* The cuts this device can run, and what it offers for their steps. */
+static fr_status offer(tuning *t, const fr_steps *steps) {
+    t->cuts = fr_alloc(sizeof *t->cuts);
+    if (!t->cuts)
+        return fr_no_memory(sizeof *t->cuts, "tuning");
+    FR_TRY(fr_cuts_make(steps, t->cuts));
+    for (int32_t k = t->cuts->n_chains - 1; k >= 0; k--) {
+        fr_step step = t->cuts->all.items[steps->n_items + k].step;
+        fr_step_set_n(&step, t->all.groups[0]);
+        if ((t->target->facts.flags & FR_DEVICE_ORACLE) || t->request->tuning == FR_TUNING_OFF ||
+            !fr_target_offers(t->target, &step))
+            fr_cuts_drop(t->cuts, k);
+    }
+    FR_TRY(fr_menu_make(t->target, &t->cuts->all, &t->all));
+    for (int32_t cut = 0; cut < t->cuts->n_cuts; cut++) {
+        fr_menu_item *items = fr_alloc_array((size_t)t->cuts->views[cut].n_items, sizeof *items);
+        if (!items)
+            return fr_no_memory((size_t)t->cuts->views[cut].n_items * sizeof *items, "tuning");
+        fr_cut_menu(t->cuts, cut, &t->all, items, &t->menus[cut]);
+    }
+    turn_to_cut(t, 0);
+    return FR_OK;
 }
 
 fr_status fr_tune(const fr_target *target, const fr_steps *steps, const fr_tuning_request *request,
                   fr_tuned *out_tuned) {
-    tuning t = {.target = target, .steps = steps, .request = request};
+    tuning t = {.target = target, .request = request};
     uint64_t begin = fr_clock_ns();
     fr_status status = FR_OK;
     char *key = NULL;
     int32_t winner = 0;
     memset(out_tuned, 0, sizeof *out_tuned);
     choose_lanes(&t);
-    fr_menu_groups(target, (request->inputs + t.lanes - 1) / t.lanes, request->group, &t.menu);
-    FR_GO(cleanup, fr_menu_make(target, steps, &t.menu));
+    fr_menu_groups(target, (request->inputs + t.lanes - 1) / t.lanes, request->group, &t.all);
+    FR_GO(cleanup, offer(&t, steps));
     key = cache_key(&t);
     out_tuned->from_cache = from_cache(&t, key);
     if (!out_tuned->from_cache) {
@@ -257,11 +318,17 @@ fr_status fr_tune(const fr_target *target, const fr_steps *steps, const fr_tunin
     out_tuned->lanes = t.finalists[winner].lanes;
     out_tuned->lane_threads = t.finalists[winner].lane_threads;
     FR_GO(cleanup, build(&t, &t.finalists[winner], &out_tuned->plan));
+    out_tuned->steps = &t.cuts->views[t.finalists[winner].cut];
+    out_tuned->cuts = t.cuts;
     out_tuned->tune_ns = fr_clock_ns() - begin;
 cleanup:
     for (int32_t k = 0; k < MAX_FINALISTS; k++)
         free_picked(&t.finalists[k]);
-    fr_menu_free(&t.menu);
+    for (int32_t cut = 0; cut < FR_MAX_CUTS; cut++)
+        fr_free(t.menus[cut].items);
+    fr_menu_free(&t.all);
     fr_free(key);
+    if (status != FR_OK)
+        fr_tuned_free_cuts(t.cuts);
     return status;
 }

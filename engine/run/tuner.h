@@ -3,7 +3,7 @@
 #define FR_RUN_TUNER_H
 
 #include "foldrun/foldrun.h"
-#include "plan/plan.h"
+#include "plan/cuts.h"
 #include "run/cache.h"
 #include "run/executor.h"
 #include "run/target.h"
@@ -22,6 +22,8 @@ typedef struct fr_tuning_request {
 } fr_tuning_request;
 
 typedef struct fr_tuned {
+    fr_cuts *cuts;         /* the caller's, with the plan: fr_tuned_free_cuts */
+    const fr_steps *steps; /* one of its views: what the plan is of */
     fr_plan plan;
     int32_t lanes, lane_threads;
     bool measured, from_cache;
@@ -30,12 +32,14 @@ typedef struct fr_tuned {
 
 fr_status fr_tune(const fr_target *target, const fr_steps *steps, const fr_tuning_request *request,
                   fr_tuned *out_tuned) FR_MUST_CHECK;
+void fr_tuned_free_cuts(fr_cuts *cuts); /* after the executor of its plan */
 
 /* plan_store.c: what was chosen, as JSON, and back. A text that does not fit the steps or the device is FR_INVALID. */
 typedef struct fr_picked {
     const fr_candidate **candidates; /* one an item, into the menu */
     int32_t *groups;                 /* inputs, one an item */
     int32_t block, lanes, lane_threads;
+    int32_t cut; /* whose steps these are */
 } fr_picked;
 
 fr_status fr_picked_write(const fr_steps *steps, const fr_picked *picked, char **out_text) FR_MUST_CHECK;
