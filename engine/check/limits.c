@@ -60,16 +60,14 @@ static double roundoff_within(const fr_step *chain) {
 }
 
 /*
- * A short chain: as sums, through all its steps at once. A long one: roundoff goes from step to step like noise, so it stays
- * in proportion to the answers' size.
+ * Down a chain the magnitudes grow much faster than the numbers, since errors and numbers alike cancel in each sum: so an
+ * error is also held to its share of the largest number of the answer.
  */
-static double chain_allowed(const fr_step *chain, const fr_check_answer *answer, uint64_t i, bool is_inexact) {
-    double sums = (is_inexact ? 64.0 : 2.0) * sqrt(fr_check_sum_length(chain)) * 0x1p-24,
-           within = roundoff_within(chain);
-    double noise = (8.0 * sums + 8.0 * within) * chain->n_sub * (answer->size + fabs(answer->value[i]));
-    if (fr_step_last(chain)->softmax)
-        return 64.0 * noise + 1e-6;
-    return answer->magnitude ? fmin(noise, (sums + 2.0 * chain->n_sub * within) * answer->magnitude[i]) : noise;
+static double chain_allowed(const fr_step *chain, double want, double magnitude, double reach, bool is_inexact) {
+    double between = 2.0 * chain->n_sub * roundoff_within(chain), f32 = sqrt(fr_check_sum_length(chain)) * 0x1p-24;
+    double bound = ((is_inexact ? 64.0 : 2.0) * f32 + between) * magnitude,
+           share = ((is_inexact ? 64.0 : 8.0) * f32 + between) * (reach + 1.0);
+    return fmin(bound, share) + (fr_step_last(chain)->softmax ? 1e-5 * want + 1e-7 : 0.0);
 }
 
 static double plain_allowed(const fr_step *step, double want) {
@@ -93,9 +91,10 @@ double fr_check_allowed(const fr_check_numbers *numbers, const fr_check_answer *
     if (numbers->fill == FR_CHECK_EXACT)
         return 0.0;
     double want = answer->value[i];
-    double computed = step->kind == FR_STEP_CHAIN ? chain_allowed(step, answer, i, is_inexact)
-                      : answer->magnitude         ? sums_allowed(step, want, answer->magnitude[i], is_inexact)
-                                                  : plain_allowed(step, want);
+    double computed = step->kind == FR_STEP_CHAIN
+                          ? chain_allowed(step, want, answer->magnitude[i], answer->reach, is_inexact)
+                      : answer->magnitude ? sums_allowed(step, want, answer->magnitude[i], is_inexact)
+                                          : plain_allowed(step, want);
     double stored = 1.01 * roundoff_of(step->dst.dtype) * (fabs(want) + computed);
     if (step->dst.dtype == FR_F16)
         stored += 0x1p-25; /* half the smallest subnormal */

@@ -42,7 +42,11 @@ bool fr_check_can_be_exact(const fr_step *step) {
     case FR_STEP_SOFTMAX: return false;
     case FR_STEP_EMIT: return !step->softmax;
     case FR_STEP_BINARY: return step->binary != FR_BINARY_DIV && act_is_exact;
-    case FR_STEP_CHAIN: return step->compute == FR_PRECISION_F32; /* what lies between may be rounded, or not */
+    case FR_STEP_CHAIN:
+        for (int32_t i = 0; i < step->n_sub; i++)
+            if (!fr_check_can_be_exact(&step->sub[i]))
+                return false;
+        return step->compute == FR_PRECISION_F32; /* what lies between may be rounded, or not */
     default: return act_is_exact && pool_is_exact(step, h, w);
     }
 }
@@ -103,7 +107,7 @@ static double spread(fr_random *random, double reach) {
 
 static double source_number(const fr_step *step, int32_t which, fr_check_fill fill, fr_random *random) {
     bool is_half = step->src[which].dtype == FR_F16 || step->src[which].dtype == FR_BF16;
-    if (step->kind == FR_STEP_INGEST) /* pixels */
+    if (fr_step_first(step)->kind == FR_STEP_INGEST) /* pixels */
         return fill == FR_CHECK_EXACT ? between(random, 0, 255) : fr_random_uniform(random) * 255.0;
     if (fill == FR_CHECK_RANDOM && step->kind == FR_STEP_SOFTMAX)
         return spread(random, 8.0);
@@ -120,7 +124,7 @@ static double source_number(const fr_step *step, int32_t which, fr_check_fill fi
 
 static double source_byte(const fr_step *step, int32_t which, fr_check_fill fill, fr_random *random) { /* as stored */
     bool is_signed = step->src[which].dtype == FR_S8;
-    if (step->kind == FR_STEP_INGEST || (fill == FR_CHECK_EXACT && step->kind == FR_STEP_REORDER))
+    if (fr_step_first(step)->kind == FR_STEP_INGEST || (fill == FR_CHECK_EXACT && step->kind == FR_STEP_REORDER))
         return is_signed ? between(random, -128, 127) : between(random, 0, 255);
     if (step->kind == FR_STEP_BINARY && step->binary == FR_BINARY_DIV && which == 1)
         return is_signed ? between(random, 40, 127) : between(random, 64, 255);
@@ -131,20 +135,20 @@ static double source_byte(const fr_step *step, int32_t which, fr_check_fill fill
 }
 
 static fr_status make_source(fr_check_numbers *to, int32_t which, fr_random *random) {
-    const fr_step *step = to->step.kind == FR_STEP_CHAIN && to->sub[0].kind == FR_STEP_INGEST ? to->sub : &to->step;
     fr_tensor tensor = to->step.src[which];
     uint64_t count = fr_tensor_elements(&tensor) * (uint64_t)to->step.n;
-    if (step->kind == FR_STEP_INGEST)
-        count = (uint64_t)to->valid * (uint64_t)step->image_c * (uint64_t)tensor.h * (uint64_t)tensor.w;
+    const fr_step *first = fr_step_first(&to->step);
+    if (first->kind == FR_STEP_INGEST)
+        count = (uint64_t)to->valid * (uint64_t)first->image_c * (uint64_t)tensor.h * (uint64_t)tensor.w;
     to->src_bytes[which] = count * fr_dtype_bytes((fr_dtype)tensor.dtype);
     to->src[which] = fr_alloc((size_t)to->src_bytes[which]);
     if (!to->src[which])
         return fr_no_memory((size_t)to->src_bytes[which], "a source");
     for (uint64_t i = 0; i < count; i++) {
         if (is_byte(tensor.dtype))
-            fr_check_encode(tensor.dtype, 1.0f, to->src[which], i, source_byte(step, which, to->fill, random));
+            fr_check_encode(tensor.dtype, 1.0f, to->src[which], i, source_byte(&to->step, which, to->fill, random));
         else
-            fr_check_encode(tensor.dtype, 0.0f, to->src[which], i, source_number(step, which, to->fill, random));
+            fr_check_encode(tensor.dtype, 0.0f, to->src[which], i, source_number(&to->step, which, to->fill, random));
     }
     return FR_OK;
 }
@@ -162,15 +166,17 @@ static float as_computed(uint16_t compute, double value) { /* weights that the c
 
 /*
  * EXACT in f32: dense small integers, far below 2^24. EXACT in the 16-bit types: about 32 taps of each sum are +-1 and the
- * rest 0, so that even partial sums stay below 256 and no rounding can happen. RANDOM: results of deviation 2.
+ * rest 0, so that even partial sums stay below 256 and no rounding can happen. RANDOM: results of deviation 2. Links of a
+ * chain: EXACT 8 taps of +-1, so that after ten layers sums are still far below 2^24; RANDOM results as large as the layer's
+ * source after a ReLU.
  */
-static double weight_number(const fr_step *step, fr_check_fill fill, double length, fr_random *random) {
+static double weight_number(const fr_step *step, fr_check_fill fill, bool is_link, double length, fr_random *random) {
     if (fill == FR_CHECK_RANDOM)
-        return spread(random, 6.0 / sqrt(length));
-    if (step->compute == FR_PRECISION_F32)
+        return spread(random, (is_link ? 2.45 : 6.0) / sqrt(length));
+    if (step->compute == FR_PRECISION_F32 && !is_link)
         return between(random, -4, 4);
     double sign = fr_random_next(random) & 1 ? 1.0 : -1.0;
-    return fr_random_uniform(random) * length < 32.0 ? sign : 0.0;
+    return fr_random_uniform(random) * length < (is_link ? 8.0 : 32.0) ? sign : 0.0;
 }
 
 static void *grab(uint64_t count, size_t item_bytes, fr_status *status) {
@@ -192,8 +198,8 @@ static void set_int8_weights(const fr_step *step, fr_check_fill fill, double len
         w->weight_s8[i] = (int8_t)(fill == FR_CHECK_EXACT ? between(random, -7, 7) : between(random, -127, 127));
 }
 
-static fr_status make_weights(const fr_step *step, fr_check_fill fill, fr_random *random, fr_check_weights *w,
-                              fr_weights *out_weights) {
+static fr_status make_weights(const fr_step *step, fr_check_fill fill, bool is_link, fr_random *random,
+                              fr_check_weights *w, fr_weights *out_weights) {
     fr_status status = FR_OK;
     *out_weights = (fr_weights){.struct_bytes = sizeof *out_weights};
     if (step->kind == FR_STEP_INGEST &&
@@ -217,7 +223,7 @@ static fr_status make_weights(const fr_step *step, fr_check_fill fill, fr_random
         } else {
             w->weight = grab(count, sizeof *w->weight, &status);
             for (uint64_t i = 0; status == FR_OK && i < count; i++)
-                w->weight[i] = as_computed(step->compute, weight_number(step, fill, length, random));
+                w->weight[i] = as_computed(step->compute, weight_number(step, fill, is_link, length, random));
         }
         if (step->has_bias)
             w->bias = grab((uint64_t)step->dst.c, sizeof *w->bias, &status);
@@ -265,7 +271,8 @@ fr_status fr_check_numbers_make(const fr_step *step, const fr_weights *given, in
     out_numbers->step = *step;
     out_numbers->valid = valid;
     FR_GO(failed, copy_subs(step, out_numbers));
-    out_numbers->step.inexact_ok = fill == FR_CHECK_RANDOM && (step->kind == FR_STEP_CONV || step->inexact_ok);
+    out_numbers->step.inexact_ok =
+        fill == FR_CHECK_RANDOM && (step->kind == FR_STEP_CONV || step->kind == FR_STEP_CHAIN);
     if (step->kind == FR_STEP_CHAIN && given) {
         out_numbers->weights = *given;
         for (int32_t i = 0; i < step->n_sub; i++)
@@ -273,9 +280,10 @@ fr_status fr_check_numbers_make(const fr_step *step, const fr_weights *given, in
     } else {
         if (step->kind != FR_STEP_CHAIN)
             set_scales(&out_numbers->step, fill, &random);
-        FR_GO(failed, make_weights(&out_numbers->step, fill, &random, &out_numbers->owned, &out_numbers->weights));
+        FR_GO(failed,
+              make_weights(&out_numbers->step, fill, false, &random, &out_numbers->owned, &out_numbers->weights));
         for (int32_t i = 0; i < step->n_sub; i++)
-            FR_GO(failed, make_weights(&out_numbers->sub[i], fill, &random, &out_numbers->sub_owned[i],
+            FR_GO(failed, make_weights(&out_numbers->sub[i], fill, true, &random, &out_numbers->sub_owned[i],
                                        &out_numbers->sub_weights[i]));
     }
     out_numbers->weights.sub = out_numbers->sub_weights;

@@ -29,8 +29,8 @@ static fr_status window_on(const fr_check_oracle *o, void *memory, uint64_t byte
     return o->backend->buffer_point(out_binding->buffer, memory, bytes);
 }
 
-static fr_status launch(fr_check_oracle *o, const fr_check_numbers *numbers, fr_step *subs, fr_launch *launch_record,
-                        double *value, uint64_t count) {
+static fr_status launch(fr_check_oracle *o, const fr_check_numbers *numbers, bool wants_logits, fr_step *subs,
+                        fr_launch *launch_record, double *value, uint64_t count) {
     fr_step step = numbers->step;
     fr_candidate candidate;
     uint32_t found;
@@ -40,6 +40,8 @@ static fr_status launch(fr_check_oracle *o, const fr_check_numbers *numbers, fr_
         memcpy(subs, numbers->sub, (size_t)step.n_sub * sizeof *subs);
         subs[step.n_sub - 1].dst.dtype = FR_F64;
         subs[step.n_sub - 1].dst.scale = 0.0f;
+        if (wants_logits)
+            subs[step.n_sub - 1].softmax = 0;
         step.sub = subs;
     }
     for (int32_t i = 0; i < step.n_src; i++)
@@ -68,13 +70,13 @@ static uint64_t answer_count(const fr_check_numbers *numbers) {
                                       : each * (uint64_t)numbers->step.n;
 }
 
-static fr_status run(fr_check_oracle *o, const fr_check_numbers *numbers, double **out_value) {
+static fr_status run(fr_check_oracle *o, const fr_check_numbers *numbers, bool wants_logits, double **out_value) {
     uint64_t count = answer_count(numbers);
     fr_launch record;
     memset(&record, 0, sizeof record);
     *out_value = fr_alloc_array((size_t)count, sizeof **out_value);
     fr_step *subs = fr_alloc_array((size_t)numbers->step.n_sub, sizeof *subs);
-    fr_status status = *out_value && subs ? launch(o, numbers, subs, &record, *out_value, count)
+    fr_status status = *out_value && subs ? launch(o, numbers, wants_logits, subs, &record, *out_value, count)
                                           : fr_no_memory((size_t)count * sizeof **out_value, "the reference's answer");
     fr_free(subs);
     o->backend->program_free(record.program);
@@ -85,31 +87,31 @@ static fr_status run(fr_check_oracle *o, const fr_check_numbers *numbers, double
     return status;
 }
 
-/* Magnitudes of a long chain grow so much faster than its answers that they bound nothing. */
-static bool has_magnitudes(const fr_check_numbers *numbers) {
-    const fr_step *step = &numbers->step;
-    return numbers->fill == FR_CHECK_RANDOM && (step->kind == FR_STEP_CONV || step->kind == FR_STEP_FC ||
-                                                (step->kind == FR_STEP_CHAIN && step->n_sub <= FR_CHECK_SHORT_CHAIN));
+static bool has_sums(const fr_step *step) {
+    return step->kind == FR_STEP_CONV || step->kind == FR_STEP_FC || step->kind == FR_STEP_CHAIN;
 }
 
-static double size_of(const fr_check_answer *answer) {
-    double sum = 0.0;
-    for (uint64_t i = 0; i < answer->count; i++)
-        sum += answer->value[i] * answer->value[i];
-    return answer->count ? sqrt(sum / (double)answer->count) : 0.0;
+static fr_status find_reach(fr_check_oracle *o, const fr_check_numbers *numbers, fr_check_answer *answer) {
+    double *value;
+    fr_status status = run(o, numbers, true, &value);
+    for (uint64_t i = 0; status == FR_OK && i < answer->count; i++)
+        answer->reach = fmax(answer->reach, fabs(value[i]));
+    fr_free(value);
+    return status;
 }
 
 fr_status fr_check_oracle_ask(fr_check_oracle *oracle, const fr_check_numbers *numbers, fr_check_answer *out_answer) {
     fr_status status = FR_OK;
     memset(out_answer, 0, sizeof *out_answer);
     out_answer->count = answer_count(numbers);
-    FR_GO(done, run(oracle, numbers, &out_answer->value));
-    out_answer->size = size_of(out_answer);
-    if (has_magnitudes(numbers)) {
+    FR_GO(done, run(oracle, numbers, false, &out_answer->value));
+    if (numbers->fill == FR_CHECK_RANDOM && has_sums(&numbers->step)) {
         fr_check_numbers magnitudes;
         FR_GO(done, fr_check_magnitude(numbers, &magnitudes));
-        status = run(oracle, &magnitudes, &out_answer->magnitude);
+        status = run(oracle, &magnitudes, false, &out_answer->magnitude);
         fr_check_numbers_free(&magnitudes);
+        if (status == FR_OK && numbers->step.kind == FR_STEP_CHAIN)
+            status = find_reach(oracle, numbers, out_answer);
     }
 done:
     if (status != FR_OK)

@@ -14,12 +14,10 @@ typedef struct fr_check_oracle {
 fr_status fr_check_oracle_open(const fr_backend *backend, fr_device *device, fr_check_oracle *out_oracle) FR_MUST_CHECK;
 void fr_check_oracle_close(fr_check_oracle *oracle); /* takes one that never opened */
 
-enum { FR_CHECK_SHORT_CHAIN = 3 }; /* steps of a chain that magnitudes can bound */
-
 typedef struct fr_check_answer { /* in CHW order, input after input; EMIT: row after row */
     double *value;               /* before dst's rounding */
-    double *magnitude;           /* RANDOM fill of CONV, FC and short chains; else NULL */
-    double size;                 /* root of the mean square of the values */
+    double *magnitude;           /* RANDOM fill of CONV, FC and CHAIN; else NULL */
+    double reach;                /* with it, of a CHAIN: its largest number, before a softmax at its end */
     uint64_t count;
 } fr_check_answer;
 

@@ -12,7 +12,15 @@
 
 #include "foldrun/foldrun.h"
 
-enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_UNAVAILABLE = 3, CLI_UNSUPPORTED = 4, CLI_BAD_INPUT = 5 };
+enum {
+    CLI_DONE = 0,
+    CLI_FAILED = 1,
+    CLI_USAGE = 2,
+    CLI_UNAVAILABLE = 3,
+    CLI_UNSUPPORTED = 4,
+    CLI_BAD_INPUT = 5,
+    CLI_INTERRUPTED = 130
+};
 
 typedef struct cli_command {
     const char *name, *summary;
@@ -28,6 +36,8 @@ int cli_export(int argc, char **argv);
 int cli_fold(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_bench(int argc, char **argv);
+int cli_selftest(int argc, char **argv);
+int cli_tune(int argc, char **argv);
 
 /* "foldrun: sentence" on stderr. */
 void cli_complain(const char *fmt, ...) FR_PRINTF(1, 2);

@@ -12,6 +12,8 @@ const cli_command cli_commands[] = {
     {"show", "shapes and cost figures of a model, plain or folded", cli_show},
     {"run", "classify images: one row for each", cli_run},
     {"bench", "measure throughput and latency, and say which configuration wins", cli_bench},
+    {"tune", "time a device's kernels ahead, and keep the winners in its profile", cli_tune},
+    {"selftest", "check every kernel of a device against the reference", cli_selftest},
     {"export", "write a model as ONNX", cli_export},
     {"fold", "fold a model file and write the result as ONNX, to be trained", cli_fold},
     {NULL, NULL, NULL},
@@ -27,7 +29,8 @@ static int print_help(void) {
         fr_text_add(&text, "  %-9s %s\n", c->name, c->summary);
     fr_text_add(&text, "  %-9s %s\n  %-9s %s\n\n", "help", "this text, or that of a command", "version", "the version");
     fr_text_add(&text, "foldrun COMMAND --help has the options, with examples.\n\n");
-    fr_text_add(&text, "exit codes: 0 done, 1 failed, 2 usage, 3 unavailable, 4 unsupported, 5 bad input\n");
+    fr_text_add(&text, "exit codes: 0 done, 1 failed, 2 usage, 3 unavailable, 4 unsupported, 5 bad input,\n"
+                       "            130 interrupted (tune: what it has is kept)\n");
     return cli_print(&text);
 }
 

@@ -41,8 +41,14 @@ double fr_menu_cost(const fr_menu *menu, int32_t item, int32_t entry, int32_t gr
     for (int32_t k = 0; k < menu->items[item].n_entries && !any; k++)
         for (int32_t g = 0; g < menu->n_groups; g++)
             any |= menu->items[item].entries[k].ns[g] > 0;
-    /* others were measured and this one was not: it was dropped on the way, or the time ran out */
-    return any ? 1e12 : 1000.0 * (entry + 1);
+    if (any) /* others were measured and this one was not: it was dropped on the way, or the time ran out */
+        return 1e12;
+    if (e->expected_ns > 0)
+        return e->expected_ns;
+    bool expects = false; /* of others */
+    for (int32_t k = 0; k < menu->items[item].n_entries && !expects; k++)
+        expects = menu->items[item].entries[k].expected_ns > 0;
+    return expects ? 1e9 + entry : 1000.0 * (entry + 1);
 }
 
 /* Bytes of one input that a layout change between a producer's pick and a reader would move; 0 = none is needed. */

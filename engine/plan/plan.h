@@ -18,6 +18,7 @@ enum { FR_MAX_GROUPS = 8 };
 typedef struct fr_menu_entry {
     fr_candidate candidate;
     double ns[FR_MAX_GROUPS]; /* one launch at groups[i] inputs; 0 = not measured */
+    double expected_ns;       /* for one input, by the device's profile; 0 = it says nothing */
 } fr_menu_entry;
 
 typedef struct fr_menu_item {
@@ -34,8 +35,8 @@ typedef struct fr_menu {
 
 void fr_menu_free(fr_menu *menu);
 
-/* Nanoseconds for one input of an entry at a group: measured, else scaled from the nearest measured group, else guessed from
- * its place in the backend's order. */
+/* Nanoseconds for one input of an entry at a group: measured, else scaled from the nearest measured group, else expected
+ * by the device's profile, else guessed from its place in the backend's order. */
 double fr_menu_cost(const fr_menu *menu, int32_t item, int32_t entry, int32_t group_index);
 
 /* picks[item] = entry, the cheapest assignment with the layout changes it needs (exact on chains of two layouts, a local

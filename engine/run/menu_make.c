@@ -7,11 +7,15 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "run/programs.h"
+#include "run/selfcheck.h"
 #include "run/trial.h"
 
 static const uint64_t trial_ns = 800000; /* repeats of a launch fill about this long */
 static const double worth_it =
     1.35; /* entries slower than this times the pick at one group are not timed at the others */
+static const double expected_worth_it =
+    2;                            /* entries that the device's profile expects more of the best are not timed */
+static const double hopeless = 4; /* times the best of the others: the first launch was enough */
 static const double never = 1e15;
 
 /* A GPU's API on a CPU. */
@@ -101,9 +105,24 @@ typedef struct measuring {
     fr_menu *menu;
     const fr_tuning_request *request;
     fr_trial trial;
-    uint64_t until_ns;
+    uint64_t until_ns, checking_before_ns;
     int32_t done, of; /* for progress */
 } measuring;
+
+static void forget(fr_menu_entry *entry) {
+    for (int32_t g = 0; g < FR_MAX_GROUPS; g++)
+        entry->ns[g] = never;
+}
+
+static double best_of(const fr_menu_item *item, int32_t group_index) { /* 0: none is measured yet */
+    double best = 0;
+    for (int32_t e = 0; e < item->n_entries; e++) {
+        double ns = item->entries[e].ns[group_index];
+        if (ns > 0 && ns < never && (best <= 0 || ns < best))
+            best = ns;
+    }
+    return best;
+}
 
 static void measure_entry(measuring *m, int32_t item, int32_t entry, int32_t group_index) {
     fr_menu_entry *e = &m->menu->items[item].entries[entry];
@@ -116,7 +135,11 @@ static void measure_entry(measuring *m, int32_t item, int32_t entry, int32_t gro
         e->ns[group_index] = m->menu->items[twin].entries[entry].ns[group_index];
         return;
     }
-    if (fr_clock_ns() > m->until_ns)
+    uint64_t checking_ns = fr_selfcheck_spent_ns(m->target->check) - m->checking_before_ns;
+    if (checking_ns > m->request->budget_ns) /* where kernels take long to build, the rest is checked some other time */
+        checking_ns = m->request->budget_ns;
+    if (fr_clock_ns() >
+        m->until_ns + checking_ns) /* checks are done once for good: they must not spoil what is measured */
         return;
     fr_step step = it->step;
     fr_step_set_n(&step, m->menu->groups[group_index]);
@@ -129,17 +152,21 @@ static void measure_entry(measuring *m, int32_t item, int32_t entry, int32_t gro
         if (strcmp(found[i].name, e->candidate.name) == 0 && found[i].dst_layout == e->candidate.dst_layout &&
             found[i].src_layout[0] == e->candidate.src_layout[0])
             at = i;
-    if (at >= 0)
-        status = fr_trial_time(&m->trial, &step, &found[at], &it->weights, trial_ns, &ns);
     if (status == FR_OK && at < 0) { /* refused at this group alone: its scratch may be too large */
         e->ns[group_index] = never;
         return;
     }
+    if (status == FR_OK && !fr_selfcheck_passes(m->target->check, &step, &it->weights, it->name, &found[at])) {
+        forget(e);
+        return;
+    }
+    if (status == FR_OK)
+        status = fr_trial_time(&m->trial, &step, &found[at], &it->weights, trial_ns,
+                               hopeless * best_of(&m->menu->items[item], group_index), &ns);
     if (status != FR_OK) {
         fr_log(FR_LOG_WARNING, "kernel %s for step '%s' is dropped: %s", e->candidate.name, it->name,
                fr_error_sentence());
-        for (int32_t g = 0; g < FR_MAX_GROUPS; g++)
-            e->ns[g] = never;
+        forget(e);
         return;
     }
     e->ns[group_index] = ns > 1 ? ns : 1;
@@ -151,6 +178,56 @@ static void tell(measuring *m) {
         m->request->progress(m->request->progress_user, "measuring kernels", (double)m->done / m->of);
 }
 
+typedef struct ranking {
+    int32_t entries[FR_MAX_CANDIDATES];
+    int32_t count;
+} ranking;
+
+/* The backend's order, but what the device's profile expects something of first, best first. When `cuts`, and it knows most
+ * of them, what it has no hope for or does not know is left out. */
+static void rank(const fr_menu_item *item, bool cuts, ranking *out) {
+    int32_t known = 0;
+    out->count = 0;
+    for (int32_t e = 0; e < item->n_entries && e < FR_MAX_CANDIDATES; e++) {
+        double ns = item->entries[e].expected_ns;
+        known += ns > 0;
+        int32_t at = out->count++;
+        for (; at > 0 && ns > 0; at--) {
+            double before = item->entries[out->entries[at - 1]].expected_ns;
+            if (before > 0 && before <= ns)
+                break;
+            out->entries[at] = out->entries[at - 1];
+        }
+        out->entries[at] = e;
+    }
+    double best = out->count > 0 ? item->entries[out->entries[0]].expected_ns : 0;
+    while (cuts && 2 * known > item->n_entries && out->count > 2) {
+        double last = item->entries[out->entries[out->count - 1]].expected_ns;
+        if (last > 0 && last <= expected_worth_it * best)
+            break;
+        out->count--;
+    }
+}
+
+static fr_status measure_first_group(measuring *m, int32_t first) {
+    int32_t n = m->menu->n_items, ranks = 0;
+    ranking *rankings = fr_alloc_array((size_t)n, sizeof *rankings);
+    if (!rankings)
+        return fr_no_memory((size_t)n * sizeof *rankings, "tuning");
+    for (int32_t i = 0; i < n; i++) {
+        rank(&m->menu->items[i], m->request->tuning == FR_TUNING_CACHED, &rankings[i]);
+        ranks = rankings[i].count > ranks ? rankings[i].count : ranks;
+    }
+    m->of = ranks * n + n * (m->menu->n_groups - 1);
+    /* the best guess for every step first: when the time runs out, the hopeful ones were seen */
+    for (int32_t r = 0; r < ranks; r++)
+        for (int32_t i = 0; i < n; i++, tell(m))
+            if (r < rankings[i].count)
+                measure_entry(m, i, rankings[i].entries[r], first);
+    fr_free(rankings);
+    return FR_OK;
+}
+
 fr_status fr_menu_measure(const fr_target *target, const fr_steps *steps, fr_menu *menu,
                           const fr_tuning_request *request, uint32_t lane_threads, uint64_t until_ns) {
     measuring m = {.target = target,
@@ -158,7 +235,7 @@ fr_status fr_menu_measure(const fr_target *target, const fr_steps *steps, fr_men
                    .menu = menu,
                    .request = request,
                    .until_ns = until_ns,
-                   .of = menu->n_items * menu->n_groups};
+                   .checking_before_ns = fr_selfcheck_spent_ns(target->check)};
     int32_t first = fr_menu_first_group(target, steps, menu);
     int32_t *picks = fr_alloc_array((size_t)menu->n_items, sizeof *picks);
     if (!picks)
@@ -166,9 +243,7 @@ fr_status fr_menu_measure(const fr_target *target, const fr_steps *steps, fr_men
     fr_status status = fr_trial_open(&m.trial, target, lane_threads);
     if (status != FR_OK)
         goto cleanup;
-    for (int32_t i = 0; i < menu->n_items; i++, tell(&m))
-        for (int32_t e = 0; e < menu->items[i].n_entries; e++)
-            measure_entry(&m, i, e, first);
+    FR_GO(cleanup, measure_first_group(&m, first));
     fr_choose_candidates(steps, menu, first, picks);
     /* outwards from the first group: when the time runs out, the far ones are missing */
     for (int32_t away = 1; away < menu->n_groups; away++)

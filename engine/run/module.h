@@ -18,7 +18,6 @@ typedef struct fr_module {
     fr_driver *driver;
     uint32_t n_devices; /* at least 1 */
     void *handle;
-    size_t first_entry; /* the registry's: of its devices in the list */
 } fr_module;
 
 /* False when the file's name is not a module's: foldrun-backend-NAME.so, NAME of a-z, 0-9 and _, at most 15 long. */

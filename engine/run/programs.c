@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "run/selfcheck.h"
 
 const char *fr_reason_text(fr_reason reason) {
     static const char *const text[] = {[FR_WHY_NOT] = "not refused",
@@ -72,6 +73,9 @@ fr_status fr_target_candidates(const fr_target *target, const fr_step *step, con
         count = FR_MAX_CANDIDATES;
     count = keep_kernels(target, out, count);
     for (uint32_t i = 0; i < count; i++)
+        if (out[i].refused == FR_WHY_NOT && fr_selfcheck_bans(target->check, out[i].name))
+            out[i].refused = FR_WHY_SELFCHECK;
+    for (uint32_t i = 0; i < count; i++)
         if (out[i].refused == FR_WHY_NOT)
             out[(*out_count)++] = out[i];
     if (*out_count > 0)
@@ -92,7 +96,8 @@ bool fr_target_offers(const fr_target *target, const fr_step *step) {
         return false;
     listed = count < FR_MAX_CANDIDATES ? count : FR_MAX_CANDIDATES;
     for (uint32_t i = 0; i < listed; i++)
-        if (list[i].refused == FR_WHY_NOT && is_wanted(list[i].name, target->kernels))
+        if (list[i].refused == FR_WHY_NOT && is_wanted(list[i].name, target->kernels) &&
+            !fr_selfcheck_bans(target->check, list[i].name))
             return true;
     return false;
 }
@@ -104,22 +109,33 @@ void fr_programs_free(const fr_target *target, fr_program **programs, int32_t co
     fr_free(programs);
 }
 
+/* The op's candidate, as it is offered now: scratch depends on the group. A layout change takes the first that passes. */
+static fr_status choose(const fr_target *target, const char *name, const fr_weights *weights, fr_plan_op *op) {
+    fr_candidate menu[FR_MAX_CANDIDATES];
+    int32_t count, at = -1;
+    FR_TRY(fr_target_candidates(target, &op->step, name, menu, &count));
+    for (int32_t i = 0; i < count; i++)
+        if (op->candidate.name[0] ? strcmp(menu[i].name, op->candidate.name) == 0
+                                  : at < 0 && fr_selfcheck_passes(target->check, &op->step, weights, name, &menu[i]))
+            at = i;
+    op->candidate = menu[at < 0 ? 0 : at];
+    (void)fr_selfcheck_passes(target->check, &op->step, weights, name, &op->candidate);
+    if (fr_selfcheck_bans(target->check, op->candidate.name))
+        return fr_fail(FR_UNSUPPORTED, "step '%s': kernel %s has just failed the self-check", name, op->candidate.name);
+    return FR_OK;
+}
+
 static fr_status compile_op(const fr_target *target, const fr_steps *steps, fr_plan_op *op, fr_program **out_program) {
     static const fr_weights none = {.struct_bytes = sizeof none};
     const char *name = op->item >= 0 ? steps->items[op->item].name : "layout change";
-    fr_candidate menu[FR_MAX_CANDIDATES];
-    int32_t count;
-    /* asked anew: scratch depends on the group */
+    const fr_weights *weights = op->item >= 0 ? &steps->items[op->item].weights : &none;
     fr_step_set_n(&op->step, op->step.n);
-    FR_TRY(fr_target_candidates(target, &op->step, name, menu, &count));
-    int32_t at = 0;
-    for (int32_t i = 0; i < count && op->candidate.name[0]; i++)
-        if (strcmp(menu[i].name, op->candidate.name) == 0)
-            at = i;
-    op->candidate = menu[at];
-    fr_status status = target->backend->compile(target->device, &op->step, &op->candidate,
-                                                op->item >= 0 ? &steps->items[op->item].weights : &none, out_program);
-    return status == FR_OK ? FR_OK : fr_fail_within(status, "step '%s' (%s)", name, op->candidate.name);
+    FR_TRY(choose(target, name, weights, op));
+    fr_status status = target->backend->compile(target->device, &op->step, &op->candidate, weights, out_program);
+    if (status == FR_OK)
+        return FR_OK;
+    fr_selfcheck_note_failure(target->check, status, name, op->candidate.name);
+    return fr_fail_within(status, "step '%s' (%s)", name, op->candidate.name);
 }
 
 fr_status fr_programs_compile(const fr_target *target, const fr_steps *steps, fr_plan *plan,

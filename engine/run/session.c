@@ -10,8 +10,10 @@
 #include "graph/passes.h"
 #include "run/calibrate.h"
 #include "run/context.h"
+#include "run/device_profile.h"
 #include "run/model.h"
 #include "run/options.h"
+#include "run/selfcheck.h"
 #include "run/tuner.h"
 
 static fr_status check_options(const fr_session_options *o) {
@@ -65,10 +67,10 @@ static fr_status make_steps(fr_session *s, const fr_session_options *o) {
     return status;
 }
 
-/* All that a measured choice depends on but the device: the steps without their weights. */
-static char *steps_key(const fr_session *s) {
+/* All that a measured choice depends on but the device: the steps without their weights, and the device's profile. */
+static char *steps_key(const fr_session *s, const char *cache_folder) {
     fr_hash hash = {1, 2};
-    char hex[33];
+    char hex[33], profile[64];
     for (int32_t i = 0; i < s->steps.n_items; i++) {
         fr_step step = s->steps.items[i].step;
         for (int32_t k = 0; k < step.n_src; k++)
@@ -78,12 +80,13 @@ static char *steps_key(const fr_session *s) {
         hash = fr_hash_bytes(s->steps.items[i].src, sizeof s->steps.items[i].src, hash);
     }
     fr_hash_hex(hash, hex);
-    return fr_format("%s|%s", s->graph->name, hex);
+    fr_device_profile_stamp(cache_folder, &s->target, profile, sizeof profile);
+    return fr_format("%s|%s%s%s", s->graph->name, hex, profile[0] ? "|profile " : "", profile);
 }
 
 static fr_status make_executor(fr_session *s, fr_context *context, const fr_session_options *o) {
     int64_t batch = o->batch > 0 ? o->batch : 256;
-    char *key = steps_key(s);
+    char *key = steps_key(s, fr_cache_folder(context->cache));
     fr_tuned tuned;
     fr_tuning_request request = {.inputs = (batch + s->steps.fold - 1) / s->steps.fold,
                                  .threads = o->threads,
@@ -106,6 +109,9 @@ static fr_status make_executor(fr_session *s, fr_context *context, const fr_sess
     s->info.lanes = tuned.lanes;
     s->info.lane_threads = tuned.lane_threads;
     s->info.batch = (int32_t)batch;
+    s->info.guessed_plain = tuned.guessed[FR_PROFILE_NONE];
+    s->info.guessed_near = tuned.guessed[FR_PROFILE_NEAR];
+    s->info.guessed_exact = tuned.guessed[FR_PROFILE_EXACT];
     fr_plan_describe(&tuned.plan, s->chosen, s->info.schedule, sizeof s->info.schedule);
     fr_executor_options options = {.lanes = tuned.lanes,
                                    .lane_threads = tuned.lane_threads,
@@ -122,17 +128,45 @@ static fr_status make_executor(fr_session *s, fr_context *context, const fr_sess
     return fr_executor_new(&s->target, s->chosen, &tuned.plan, &options, &s->executor);
 }
 
-static fr_status open_session(fr_session *s, fr_context *context, const fr_model *model, const fr_session_options *o) {
+/* A kernel found bad on the way is known from then on: the next plan does without it. */
+static fr_status make_executor_of_good_kernels(fr_session *s, fr_context *context, const fr_session_options *o) {
+    int32_t before;
+    fr_status status;
+    do {
+        fr_tuned_free_cuts(s->cuts);
+        s->cuts = NULL;
+        before = fr_selfcheck_dropped(s->target.check);
+        status = make_executor(s, context, o);
+    } while (status != FR_OK && fr_selfcheck_dropped(s->target.check) > before);
+    return status;
+}
+
+/* The reference itself needs no check. */
+static fr_status begin_checks(fr_session *s, fr_context *context, bool checks) {
+    fr_verdicts *verdicts;
+    if (s->target.facts.flags & FR_DEVICE_ORACLE)
+        return FR_OK;
+    FR_TRY(fr_context_verdicts(context, s->target.backend, &s->target.facts, &verdicts));
+    return fr_selfcheck_new(context->registry, verdicts, &s->target, checks, &s->target.check);
+}
+
+static void end_checks(fr_session *s) {
+    fr_selfcheck_free(s->target.check);
+    s->target.check = NULL;
+}
+
+fr_status fr_session_prepare(fr_session *s, fr_context *context, const fr_model *model, const fr_session_options *o) {
     FR_TRY(fr_registry_open(context->registry, o->device, &s->target.backend, &s->target.device, &s->target.facts));
     FR_TRY(check_precision(&s->target, o->precision));
     s->target.kernels = o->kernels && o->kernels[0] ? o->kernels : NULL;
+    FR_TRY(begin_checks(s, context, o->tuning != FR_TUNING_OFF));
     s->input_dtype = o->input_dtype ? o->input_dtype : FR_U8;
     s->input_chw = o->input_chw;
     FR_TRY(make_graph(s, model));
     FR_TRY(make_steps(s, o));
     const fr_tensor *in = &s->steps.items[0].step.src[0];
     s->image_numbers = (int64_t)in->c * in->h * in->w;
-    return make_executor(s, context, o);
+    return FR_OK;
 }
 
 static void fill_info(fr_session *s, const fr_session_options *o, uint64_t begin_ns) {
@@ -161,7 +195,10 @@ fr_status fr_session_open(fr_context *context, const fr_model *model, const fr_s
     fr_session *s = fr_alloc(sizeof *s);
     if (!s)
         return fr_no_memory(sizeof *s, "a session");
-    fr_status status = open_session(s, context, model, &o);
+    fr_status status = fr_session_prepare(s, context, model, &o);
+    if (status == FR_OK)
+        status = make_executor_of_good_kernels(s, context, &o);
+    end_checks(s);
     if (status != FR_OK) {
         fr_session_close(s);
         return status;
@@ -179,6 +216,7 @@ void fr_session_close(fr_session *s) {
     fr_tuned_free_cuts(s->cuts);
     fr_steps_free(&s->steps);
     fr_graph_free(s->graph);
+    end_checks(s);
     if (s->target.device)
         s->target.backend->device_close(s->target.device);
     fr_free(s);

@@ -21,4 +21,9 @@ struct fr_session {
     bool input_chw;
 };
 
+/* All of an opening but the choice of a plan: the device, with its checks, the graph and the steps. The session is zeroed memory;
+ * fr_session_close takes it, whatever this answers. */
+fr_status fr_session_prepare(fr_session *session, fr_context *context, const fr_model *model,
+                             const fr_session_options *options) FR_MUST_CHECK;
+
 #endif

@@ -10,6 +10,7 @@ typedef struct fr_target {
     fr_device_facts facts;
     /* Words that candidates' names must contain, or with a minus must not; NULL = all. */
     const char *kernels;
+    struct fr_selfcheck *check; /* while a session opens: who says which candidates may be used; NULL = all may */
 } fr_target;
 
 #endif

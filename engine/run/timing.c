@@ -31,7 +31,7 @@ fr_status fr_session_time_layers(fr_session *s, int32_t ms, fr_layer_time **out_
         const fr_step_item *item = op->item >= 0 ? &s->chosen->items[op->item] : NULL;
         fr_layer_time *t = &layers[o];
         double ns;
-        FR_GO(close, fr_trial_time(&trial, &op->step, &op->candidate, item ? &item->weights : &none, each, &ns));
+        FR_GO(close, fr_trial_time(&trial, &op->step, &op->candidate, item ? &item->weights : &none, each, 0, &ns));
         snprintf(t->name, sizeof t->name, "%s", item ? item->name : "layout change");
         snprintf(t->candidate, sizeof t->candidate, "%s", op->candidate.name);
         t->group = op->step.n;
@@ -69,7 +69,7 @@ static void *run_peak_lane(void *argument) {
     fr_trial trial;
     lane->status = fr_trial_open(&trial, lane->target, 1);
     if (lane->status == FR_OK) {
-        lane->status = fr_trial_time(&trial, lane->step, lane->candidate, lane->weights, lane->ns, &lane->best_ns);
+        lane->status = fr_trial_time(&trial, lane->step, lane->candidate, lane->weights, lane->ns, 0, &lane->best_ns);
         fr_trial_close(&trial);
     }
     if (lane->status != FR_OK)

@@ -60,7 +60,7 @@ static fr_status launch_once(fr_trial *trial, const fr_launch *l, uint64_t *out_
 }
 
 fr_status fr_trial_time(fr_trial *trial, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights,
-                        uint64_t least_ns, double *out_ns) {
+                        uint64_t least_ns, double hopeless_ns, double *out_ns) {
     const fr_backend *b = trial->target->backend;
     fr_program *program = NULL;
     fr_status status = FR_OK;
@@ -86,7 +86,7 @@ fr_status fr_trial_time(fr_trial *trial, const fr_step *step, const fr_candidate
         FR_GO(cleanup, launch_once(trial, &l, &ns));
         spent += ns;
         least = ns < least ? ns : least;
-        if (spent > 20 * least_ns)
+        if (spent > 20 * least_ns || (hopeless_ns > 0 && (double)ns > hopeless_ns))
             break;
     }
     *out_ns = (double)least;

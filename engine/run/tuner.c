@@ -8,11 +8,13 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "run/device_profile.h"
 #include "run/menu_make.h"
 #include "run/programs.h"
 
 enum { MAX_FINALISTS = 16, CUT_FINALISTS = 2 }; /* in all; of a cut with a chain */
 
+static const double hopeless = 1.4;       /* times the best after a heat: it runs no more */
 static const uint64_t heat_ns = 40000000; /* a finalist runs at least this long in each of three rounds */
 
 typedef struct tuning {
@@ -173,8 +175,13 @@ static fr_status race(tuning *t, int32_t *out_winner) {
         FR_GO(cleanup, open_finalist(t, &t->finalists[k], &executors[k]));
         FR_GO(cleanup, fr_executor_run(executors[k], images, count, out));
     }
-    for (int round = 0; round < 3; round++)
+    for (int round = 0; round < 3; round++) {
+        double least = best[0];
+        for (int32_t k = 1; k < t->n_finalists; k++)
+            least = best[k] < least ? best[k] : least;
         for (int32_t k = 0; k < t->n_finalists; k++) {
+            if (round > 0 && best[k] > hopeless * least)
+                continue;
             if (t->request->progress)
                 t->request->progress(t->request->progress_user, "comparing plans",
                                      (round * t->n_finalists + k) / (3.0 * t->n_finalists));
@@ -186,6 +193,7 @@ static fr_status race(tuning *t, int32_t *out_winner) {
                 last = now;
             } while (now - begin < heat_ns);
         }
+    }
     for (int32_t k = 1; k < t->n_finalists; k++)
         if (best[k] < best[*out_winner])
             *out_winner = k;
@@ -309,6 +317,8 @@ fr_status fr_tune(const fr_target *target, const fr_steps *steps, const fr_tunin
     out_tuned->from_cache = from_cache(&t, key);
     if (!out_tuned->from_cache) {
         out_tuned->measured = request->tuning != FR_TUNING_OFF && !(target->facts.flags & FR_DEVICE_ORACLE);
+        FR_GO(cleanup,
+              fr_menu_expect(fr_cache_folder(request->cache), target, &t.cuts->all, &t.all, out_tuned->guessed));
         FR_GO(cleanup, out_tuned->measured ? measure_and_pick(&t, begin) : pick_plans(&t, false));
         if (t.n_finalists > 1)
             FR_GO(cleanup, race(&t, &winner));

@@ -27,6 +27,7 @@ typedef struct fr_tuned {
     fr_plan plan;
     int32_t lanes, lane_threads;
     bool measured, from_cache;
+    int32_t guessed[3]; /* steps and chains by what the device's profile knew of them: by fr_profile_match */
     uint64_t tune_ns;
 } fr_tuned;
 

@@ -1,5 +1,6 @@
 #include "run/verdicts.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +28,7 @@ struct fr_verdicts {
 
 static const char *const words[] = {"none", "good", "wrong", "does not build"};
 
-const char *fr_verdict_word(fr_verdict verdict) {
+const char *fr_verdict_name(fr_verdict verdict) {
     return (size_t)verdict < sizeof words / sizeof words[0] ? words[verdict] : words[0];
 }
 
@@ -76,6 +77,8 @@ static bool read_entry(const fr_json *stored, fr_verdict_entry *out) {
     snprintf(out->name, sizeof out->name, "%s", name);
     snprintf(out->why, sizeof out->why, "%s", fr_json_string(stored, "why", ""));
     out->ratio = fr_json_number(stored, "ratio", 0);
+    out->runs = (int32_t)fmin(fmax(fr_json_number(stored, "runs", 0), 0), 1e9);
+    out->thorough = fr_json_bool(stored, "thorough", false);
     return true;
 }
 
@@ -91,8 +94,10 @@ static fr_status merge_stored(fr_verdicts *v) {
     bool makes_sense = list && list->kind == FR_JSON_ARRAY;
     status = status == FR_NO_MEMORY ? status : FR_OK;
     for (const fr_json *at = makes_sense ? list->child : NULL; at && status == FR_OK; at = at->next) {
-        const row *own = read_entry(at, &entry) ? find(v, entry.name) : NULL;
-        if (entry.verdict != FR_VERDICT_NONE && (!own || !own->is_new))
+        if (!read_entry(at, &entry))
+            continue;
+        const row *own = find(v, entry.name);
+        if (!own || !own->is_new)
             status = put(v, &entry, false);
     }
     if (!makes_sense && status == FR_OK)
@@ -114,6 +119,8 @@ static char *write_all(const fr_verdicts *v) {
         fr_json_string_member(&w, "name", e->name);
         fr_json_string_member(&w, "verdict", words[e->verdict]);
         fr_json_number_member(&w, "ratio", e->ratio);
+        fr_json_int_member(&w, "runs", e->runs);
+        fr_json_bool_member(&w, "thorough", e->thorough);
         if (e->why[0])
             fr_json_string_member(&w, "why", e->why);
         fr_json_end_object(&w);
@@ -184,6 +191,8 @@ fr_status fr_verdicts_set(fr_verdicts *v, const fr_verdict_entry *entry) {
 }
 
 void fr_verdicts_save(fr_verdicts *v) {
+    char sentence[1024]; /* of a failure on whose way this is: a miss in the cache must not stand in its place */
+    snprintf(sentence, sizeof sentence, "%s", fr_error_sentence());
     pthread_mutex_lock(&v->mutex);
     if (v->dirty && merge_stored(v) == FR_OK) {
         char *text = write_all(v);
@@ -196,4 +205,6 @@ void fr_verdicts_save(fr_verdicts *v) {
         fr_free(text);
     }
     pthread_mutex_unlock(&v->mutex);
+    if (sentence[0])
+        (void)fr_fail(FR_INTERNAL, "%s", sentence);
 }

@@ -10,14 +10,8 @@
 #include <stdbool.h>
 
 #include "foldrun/backend.h"
+#include "foldrun/foldrun.h"
 #include "run/cache.h"
-
-typedef enum fr_verdict {
-    FR_VERDICT_NONE = 0,
-    FR_VERDICT_GOOD = 1,
-    FR_VERDICT_WRONG = 2,
-    FR_VERDICT_UNBUILT = 3 /* does not build, or cannot be run */
-} fr_verdict;
 
 enum { FR_VERDICT_WHY = 320 };
 
@@ -25,6 +19,8 @@ typedef struct fr_verdict_entry {
     char name[48]; /* the candidate's */
     fr_verdict verdict;
     double ratio;             /* worst error over its limit */
+    int32_t runs;             /* times it ran on a step */
+    bool thorough;            /* by the self-test, not by a session on the one step it met */
     char why[FR_VERDICT_WHY]; /* of a bad one: the first difference, or what the build says */
 } fr_verdict_entry;
 
@@ -40,7 +36,5 @@ fr_verdict fr_verdicts_find(fr_verdicts *verdicts, const char *name, fr_verdict_
 /* Over what was known of that name. */
 fr_status fr_verdicts_set(fr_verdicts *verdicts, const fr_verdict_entry *entry) FR_MUST_CHECK;
 void fr_verdicts_save(fr_verdicts *verdicts); /* when something was set since the last time */
-
-const char *fr_verdict_word(fr_verdict verdict); /* "good" */
 
 #endif

@@ -4,13 +4,13 @@
 
 typedef struct chain { /* one that grows at its end */
     fr_step step, sub[CONF_MAX_SUB];
-    conf_type type;
+    fr_make_type type;
     fr_tensor at;
 } chain;
 
-static void begin(chain *c, conf_type type, int32_t n, int32_t channels, int32_t h, int32_t w) {
-    *c = (chain){.step = conf_step(FR_STEP_CHAIN, n, channels, h, w), .type = type};
-    conf_set_type(&c->step, type);
+static void begin(chain *c, fr_make_type type, int32_t n, int32_t channels, int32_t h, int32_t w) {
+    *c = (chain){.step = fr_make_step(FR_STEP_CHAIN, n, channels, h, w), .type = type};
+    fr_make_of_type(&c->step, type);
     c->at = c->step.src[0];
 }
 
@@ -20,7 +20,7 @@ static void append(chain *c, fr_step sub) {
 }
 
 static void from_user(chain *c, int32_t images, int32_t image_c, uint16_t dtype, uint16_t layout) {
-    fr_step sub = conf_step(FR_STEP_INGEST, c->step.n, image_c, c->at.h, c->at.w);
+    fr_step sub = fr_make_step(FR_STEP_INGEST, c->step.n, image_c, c->at.h, c->at.w);
     sub.images = c->step.images = images;
     sub.image_c = image_c;
     sub.src[0].dtype = dtype;
@@ -32,7 +32,7 @@ static void from_user(chain *c, int32_t images, int32_t image_c, uint16_t dtype,
 }
 
 static void to_user(chain *c, int32_t images, bool softmax) {
-    fr_step sub = conf_step(FR_STEP_EMIT, c->step.n, c->at.c, c->at.h, c->at.w);
+    fr_step sub = fr_make_step(FR_STEP_EMIT, c->step.n, c->at.c, c->at.h, c->at.w);
     sub.images = c->step.images = images;
     sub.softmax = softmax;
     sub.src[0].dtype = c->at.dtype;
@@ -41,40 +41,40 @@ static void to_user(chain *c, int32_t images, bool softmax) {
 }
 
 static void conv_window(chain *c, int32_t c_out, fr_window win, int32_t pool, int32_t stride) {
-    fr_step sub = conf_conv(c->step.n, c->at.c, c->at.h, c->at.w, c_out, win, 1);
+    fr_step sub = fr_make_conv(c->step.n, c->at.c, c->at.h, c->at.w, c_out, win, 1);
     if (pool)
-        conf_set_pool(&sub, FR_POOL_MAX, conf_window(pool, stride, 0), false);
-    conf_set_type(&sub, c->type);
+        fr_make_pooled(&sub, FR_POOL_MAX, fr_make_window(pool, stride, 0), false);
+    fr_make_of_type(&sub, c->type);
     append(c, sub);
 }
 
 static void conv(chain *c, int32_t c_out, int32_t pool, int32_t stride) {
-    conv_window(c, c_out, conf_window(3, 1, 1), pool, stride);
+    conv_window(c, c_out, fr_make_window(3, 1, 1), pool, stride);
 }
 
 static void pool(chain *c, fr_pool_kind kind, fr_window win, bool ceil_mode) {
-    fr_step sub = conf_step(FR_STEP_POOL, c->step.n, c->at.c, c->at.h, c->at.w);
-    conf_set_pool(&sub, kind, win, ceil_mode);
-    conf_set_type(&sub, c->type);
+    fr_step sub = fr_make_step(FR_STEP_POOL, c->step.n, c->at.c, c->at.h, c->at.w);
+    fr_make_pooled(&sub, kind, win, ceil_mode);
+    fr_make_of_type(&sub, c->type);
     append(c, sub);
 }
 
 static void fc(chain *c, int32_t c_out, bool is_last) {
-    fr_step sub = conf_step(FR_STEP_FC, c->step.n, c->at.c, c->at.h, c->at.w);
+    fr_step sub = fr_make_step(FR_STEP_FC, c->step.n, c->at.c, c->at.h, c->at.w);
     sub.dst.c = c_out;
     sub.dst.h = sub.dst.w = 1;
     sub.has_bias = 1;
     sub.act = is_last ? FR_ACT_NONE : FR_ACT_RELU;
-    conf_set_type(&sub, c->type);
+    fr_make_of_type(&sub, c->type);
     append(c, sub);
 }
 
 static void unary(chain *c, fr_act act, float a, float b) {
-    fr_step sub = conf_step(FR_STEP_UNARY, c->step.n, c->at.c, c->at.h, c->at.w);
+    fr_step sub = fr_make_step(FR_STEP_UNARY, c->step.n, c->at.c, c->at.h, c->at.w);
     sub.act = (uint8_t)act;
     sub.act_a = a;
     sub.act_b = b;
-    conf_set_type(&sub, c->type);
+    fr_make_of_type(&sub, c->type);
     append(c, sub);
 }
 
@@ -88,7 +88,7 @@ static fr_status add(conf_list *list, chain *c, bool all_layouts) {
 }
 
 /* Linear in its source, but for ReLU: conv, conv, and pools between. */
-static fr_status add_runs(conf_list *list, conf_type type) {
+static fr_status add_runs(conf_list *list, fr_make_type type) {
     chain c;
     for (int count = 1; count <= 3; count++) {
         begin(&c, type, 3, 3, 12, 13);
@@ -96,7 +96,7 @@ static fr_status add_runs(conf_list *list, conf_type type) {
         if (count > 1)
             conv(&c, 17, 0, 0);
         if (count > 2)
-            pool(&c, FR_POOL_MAX, conf_window(3, 1, 0), false);
+            pool(&c, FR_POOL_MAX, fr_make_window(3, 1, 0), false);
         FR_TRY(add(list, &c, count == 2));
     }
     begin(&c, type, 2, 16, 9, 11);
@@ -105,18 +105,18 @@ static fr_status add_runs(conf_list *list, conf_type type) {
     FR_TRY(add(list, &c, false));
     begin(&c, type, 8, 32, 7, 7); /* as many inputs as a group may share weights among, and more */
     conv(&c, 45, 0, 0);
-    pool(&c, FR_POOL_MAX, conf_window(2, 1, 0), false);
+    pool(&c, FR_POOL_MAX, fr_make_window(2, 1, 0), false);
     conv(&c, 20, 0, 0);
     fc(&c, 37, true);
-    FR_TRY(add(list, &c, type == CONF_F32));
+    FR_TRY(add(list, &c, type == FR_MAKE_F32));
     begin(&c, type, 5, 5, 10, 6);
-    conv_window(&c, 12, conf_window(3, 2, 1), 0, 0);
-    conv_window(&c, 9, conf_window(1, 1, 0), 0, 0);
+    conv_window(&c, 12, fr_make_window(3, 2, 1), 0, 0);
+    conv_window(&c, 9, fr_make_window(1, 1, 0), 0, 0);
     fc(&c, 18, false);
     fc(&c, 7, true);
     FR_TRY(add(list, &c, false));
     begin(&c, type, 1, 8, 14, 14);
-    conv_window(&c, 24, conf_window(5, 1, 2), 3, 2);
+    conv_window(&c, 24, fr_make_window(5, 1, 2), 3, 2);
     conv_window(&c, 16, (fr_window){3, 2, 1, 2, 2, 1, 2, 0, 1, 1}, 0, 0);
     unary(&c, FR_ACT_CLIP, 0.0f, 6.0f);
     FR_TRY(add(list, &c, false));
@@ -125,19 +125,19 @@ static fr_status add_runs(conf_list *list, conf_type type) {
     c.sub[0].act = FR_ACT_HARDSIGMOID;
     c.sub[0].act_a = 0.25f;
     c.sub[0].act_b = 0.5f;
-    pool(&c, FR_POOL_AVG, conf_window(3, 2, 1), false);
+    pool(&c, FR_POOL_AVG, fr_make_window(3, 2, 1), false);
     unary(&c, FR_ACT_SIGMOID, 0.0f, 0.0f);
     conv(&c, 6, 0, 0);
-    pool(&c, FR_POOL_AVG_INCLUDE_PAD, conf_window(3, 2, 1), true);
+    pool(&c, FR_POOL_AVG_INCLUDE_PAD, fr_make_window(3, 2, 1), true);
     FR_TRY(add(list, &c, false));
     begin(&c, type, 2, 6, 8, 8);
     conv(&c, 21, 2, 2);
-    pool(&c, FR_POOL_AVG, conf_window(4, 1, 0), false);
+    pool(&c, FR_POOL_AVG, fr_make_window(4, 1, 0), false);
     fc(&c, 10, true);
     return add(list, &c, false);
 }
 
-static fr_status add_user_ends(conf_list *list, conf_type type) {
+static fr_status add_user_ends(conf_list *list, fr_make_type type) {
     for (int32_t images = 1; images <= 4; images++) {
         chain c;
         uint16_t dtype = images % 2 ? FR_U8 : FR_F32, layout = images < 3 ? FR_LAYOUT_USER_HWC : FR_LAYOUT_USER_CHW;
@@ -166,7 +166,7 @@ static int32_t folded_width(int32_t width, int32_t fold) {
 }
 
 /* The shape of V1: small maps suffice, but for one of the real size. */
-static fr_status add_game(conf_list *list, conf_type type, int32_t fold, int32_t h, int32_t w, bool softmax) {
+static fr_status add_game(conf_list *list, fr_make_type type, int32_t fold, int32_t h, int32_t w, bool softmax) {
     chain c;
     int32_t wide = folded_width(32, fold);
     begin(&c, type, 2, 3 * fold, h, w);
@@ -181,7 +181,7 @@ static fr_status add_game(conf_list *list, conf_type type, int32_t fold, int32_t
 }
 
 /* The shape of N1, down to its large layer and, smaller, with it. */
-static fr_status add_noscope(conf_list *list, conf_type type, int32_t fold) {
+static fr_status add_noscope(conf_list *list, fr_make_type type, int32_t fold) {
     chain c;
     int32_t wide = folded_width(16, fold);
     begin(&c, type, 1, 3 * fold, 20, 20);
@@ -200,13 +200,13 @@ static fr_status add_noscope(conf_list *list, conf_type type, int32_t fold) {
 }
 
 fr_status conf_add_chains(conf_list *list) {
-    for (int type = CONF_F32; type <= CONF_F16; type++) {
-        FR_TRY(add_runs(list, (conf_type)type));
-        FR_TRY(add_user_ends(list, (conf_type)type));
+    for (int type = FR_MAKE_F32; type <= FR_MAKE_F16; type++) {
+        FR_TRY(add_runs(list, (fr_make_type)type));
+        FR_TRY(add_user_ends(list, (fr_make_type)type));
         for (int32_t fold = 1; fold <= 4; fold *= 2) {
-            FR_TRY(add_game(list, (conf_type)type, fold, 15, 17, fold > 1));
-            FR_TRY(add_noscope(list, (conf_type)type, fold));
+            FR_TRY(add_game(list, (fr_make_type)type, fold, 15, 17, fold > 1));
+            FR_TRY(add_noscope(list, (fr_make_type)type, fold));
         }
     }
-    return add_game(list, CONF_F32, 1, 22, 52, false);
+    return add_game(list, FR_MAKE_F32, 1, 22, 52, false);
 }

@@ -111,18 +111,18 @@ static bool apply(fr_step *step, const epilogue *e) {
     step->act_a = e->a;
     step->act_b = e->b;
     if (e->residual)
-        conf_set_residual(step);
-    fr_window win = conf_window(e->k, e->stride, e->pad);
+        fr_make_residual(step);
+    fr_window win = fr_make_window(e->k, e->stride, e->pad);
     if (e->k == 0) {
         win.kh = step->dst.h;
         win.kw = step->dst.w;
     }
-    return !e->pool || conf_set_pool(step, (fr_pool_kind)e->pool, win, e->ceil_mode);
+    return !e->pool || fr_make_pooled(step, (fr_pool_kind)e->pool, win, e->ceil_mode);
 }
 
 static fr_step from_shape(const conv_shape *s, int32_t n) {
     fr_window win = {s->kh, s->kw, s->sh, s->sw, s->d, s->d, s->pad[0], s->pad[1], s->pad[2], s->pad[3]};
-    return conf_conv(n, s->c, s->h, s->w, s->c_out, win, s->groups);
+    return fr_make_conv(n, s->c, s->h, s->w, s->c_out, win, s->groups);
 }
 
 /* Int8 in other dress: signed sources, results that stay real, residuals in another dtype than dst, float layers that
@@ -130,8 +130,8 @@ static fr_step from_shape(const conv_shape *s, int32_t n) {
 static fr_status add_int8(conf_list *list) {
     static const int32_t channels[] = {3, 16, 17, 32, 64};
     for (size_t i = 0; i < sizeof channels / sizeof channels[0]; i++) {
-        fr_step step = conf_conv(i % 2 ? 3 : 1, channels[i], 9, 10, channels[i] + 13, conf_window(3, 1, 1), 1);
-        conf_set_type(&step, CONF_INT8);
+        fr_step step = fr_make_conv(i % 2 ? 3 : 1, channels[i], 9, 10, channels[i] + 13, fr_make_window(3, 1, 1), 1);
+        fr_make_of_type(&step, FR_MAKE_INT8);
         step.src[0].dtype = FR_S8;
         FR_TRY(conf_add(list, &step, false, 0));
         step.dst.dtype = FR_F32;
@@ -140,35 +140,35 @@ static fr_status add_int8(conf_list *list) {
         FR_TRY(conf_add(list, &step, false, 0));
         step.act = FR_ACT_NONE;
         step.dst.dtype = FR_S8;
-        conf_set_residual(&step);
+        fr_make_residual(&step);
         FR_TRY(conf_add(list, &step, false, 0));
         step.src[1].dtype = FR_F32;
         step.dst.dtype = FR_F32;
         FR_TRY(conf_add(list, &step, false, 0));
-        step = conf_conv(3, channels[i], 8, 9, channels[i] + 3, conf_window(3, 1, 1),
-                         1); /* a float layer before int8 ones */
-        conf_set_type(&step, CONF_F32);
+        step = fr_make_conv(3, channels[i], 8, 9, channels[i] + 3, fr_make_window(3, 1, 1),
+                            1); /* a float layer before int8 ones */
+        fr_make_of_type(&step, FR_MAKE_F32);
         step.dst.dtype = FR_U8;
         FR_TRY(conf_add(list, &step, false, 0));
-        conf_set_pool(&step, FR_POOL_MAX, conf_window(3, 2, 0), false);
+        fr_make_pooled(&step, FR_POOL_MAX, fr_make_window(3, 2, 0), false);
         FR_TRY(conf_add(list, &step, false, 0));
     }
     return FR_OK;
 }
 
 static fr_status add_layouts(conf_list *list) {
-    for (int type = 0; type < CONF_TYPES; type++) {
-        fr_step step = conf_conv(2, 9, 7, 5, 20, conf_window(3, 1, 1), 1);
-        conf_set_type(&step, (conf_type)type);
+    for (int type = 0; type < FR_MAKE_TYPES; type++) {
+        fr_step step = fr_make_conv(2, 9, 7, 5, 20, fr_make_window(3, 1, 1), 1);
+        fr_make_of_type(&step, (fr_make_type)type);
         FR_TRY(conf_add(list, &step, true, 0));
-        conf_set_residual(&step);
+        fr_make_residual(&step);
         FR_TRY(conf_add(list, &step, true, 0));
-        step = conf_conv(2, 17, 8, 7, 17, conf_window(3, 1, 1), 17);
-        conf_set_type(&step, (conf_type)type);
+        step = fr_make_conv(2, 17, 8, 7, 17, fr_make_window(3, 1, 1), 17);
+        fr_make_of_type(&step, (fr_make_type)type);
         FR_TRY(conf_add(list, &step, true, 0));
-        step = conf_conv(1, 32, 6, 9, 16, conf_window(3, 1, 0), 1);
-        conf_set_pool(&step, FR_POOL_MAX, conf_window(2, 2, 0), false);
-        conf_set_type(&step, (conf_type)type);
+        step = fr_make_conv(1, 32, 6, 9, 16, fr_make_window(3, 1, 0), 1);
+        fr_make_pooled(&step, FR_POOL_MAX, fr_make_window(2, 2, 0), false);
+        fr_make_of_type(&step, (fr_make_type)type);
         FR_TRY(conf_add(list, &step, true, 0));
     }
     return FR_OK;

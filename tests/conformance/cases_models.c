@@ -17,15 +17,15 @@ typedef struct at {
 
 /* The first layer stays float, as the engine keeps it. Big layers run in two types only: the oracle has to keep up. */
 static fr_status add_step(at *a, const fr_step *step) {
-    FR_TRY(conf_add_typed(a->list, *step, CONF_F32));
-    FR_TRY(conf_add_typed(a->list, *step, CONF_BF16));
-    return a->is_first || !a->every_type ? FR_OK : conf_add_typed(a->list, *step, CONF_INT8);
+    FR_TRY(conf_add_typed(a->list, *step, FR_MAKE_F32));
+    FR_TRY(conf_add_typed(a->list, *step, FR_MAKE_BF16));
+    return a->is_first || !a->every_type ? FR_OK : conf_add_typed(a->list, *step, FR_MAKE_INT8);
 }
 
 static fr_status conv(at *a, int32_t width, int32_t pool, int32_t stride) {
-    fr_step step = conf_conv(1, a->c, a->h, a->w, folded_width(width, a->fold), conf_window(3, 1, 1), 1);
+    fr_step step = fr_make_conv(1, a->c, a->h, a->w, folded_width(width, a->fold), fr_make_window(3, 1, 1), 1);
     if (pool)
-        conf_set_pool(&step, FR_POOL_MAX, conf_window(pool, stride, 0), false);
+        fr_make_pooled(&step, FR_POOL_MAX, fr_make_window(pool, stride, 0), false);
     FR_TRY(add_step(a, &step));
     a->c = step.dst.c;
     a->h = step.dst.h;
@@ -35,7 +35,7 @@ static fr_status conv(at *a, int32_t width, int32_t pool, int32_t stride) {
 }
 
 static fr_status fc(at *a, int32_t width, bool is_last) {
-    fr_step step = conf_step(FR_STEP_FC, 1, a->c, a->h, a->w);
+    fr_step step = fr_make_step(FR_STEP_FC, 1, a->c, a->h, a->w);
     step.has_bias = 1;
     step.act = is_last ? FR_ACT_NONE : FR_ACT_RELU;
     step.dst = (fr_tensor){.c = is_last ? width * a->fold : folded_width(width, a->fold), .h = 1, .w = 1};

@@ -151,25 +151,25 @@ static fr_status open_devices(field *f, const choices *options, fr_registry *reg
 /* ---- running ------------------------------------------------------------------------------------------------------ */
 
 static bool is_able(const conf_device *device, const conf_case *c) {
-    return (conf_precisions(&c->step) & ~device->facts.precisions) == 0;
+    return (fr_step_precisions(&c->step) & ~device->facts.precisions) == 0;
 }
 
-static fr_status run_fill(field *f, conf_oracle *oracle, const conf_case *c, conf_fill fill, uint64_t seed) {
-    conf_numbers numbers;
-    conf_answer answer = {.count = 0};
+static fr_status run_fill(field *f, fr_check_oracle *oracle, const conf_case *c, fr_check_fill fill, uint64_t seed) {
+    fr_check_numbers numbers;
+    fr_check_answer answer = {.count = 0};
     fr_status status = FR_OK;
     FR_TRY(conf_numbers_make(c, fill, seed, &numbers));
-    FR_GO(done, conf_oracle_ask(oracle, &numbers, &answer));
+    FR_GO(done, fr_check_oracle_ask(oracle, &numbers, &answer));
     for (size_t i = 0; i < f->count; i++)
         if (is_able(&f->devices[i], c))
-            conf_run_case(&f->devices[i], c, &numbers, &answer, fill == CONF_RANDOM);
+            conf_run_case(&f->devices[i], c, &numbers, &answer, fill == FR_CHECK_RANDOM);
 done:
-    conf_answer_free(&answer);
-    conf_numbers_free(&numbers);
+    fr_check_answer_free(&answer);
+    fr_check_numbers_free(&numbers);
     return status;
 }
 
-static fr_status run_case(field *f, conf_oracle *oracle, const conf_case *c, uint64_t seed) {
+static fr_status run_case(field *f, fr_check_oracle *oracle, const conf_case *c, uint64_t seed) {
     size_t able = 0;
     for (size_t i = 0; i < f->count; i++) {
         bool takes_it = is_able(&f->devices[i], c);
@@ -178,9 +178,9 @@ static fr_status run_case(field *f, conf_oracle *oracle, const conf_case *c, uin
     }
     if (able == 0)
         return FR_OK;
-    if (conf_can_be_exact(&c->step))
-        FR_TRY(run_fill(f, oracle, c, CONF_EXACT, seed));
-    return run_fill(f, oracle, c, CONF_RANDOM, seed);
+    if (fr_check_can_be_exact(&c->step))
+        FR_TRY(run_fill(f, oracle, c, FR_CHECK_EXACT, seed));
+    return run_fill(f, oracle, c, FR_CHECK_RANDOM, seed);
 }
 
 static void report(const conf_device *device, double seconds) {
@@ -197,7 +197,7 @@ static void report(const conf_device *device, double seconds) {
             printf("  refused for %s: %llu\n", conf_reason_word(reason), (unsigned long long)n->refused[reason]);
 }
 
-static fr_status run_all(field *f, conf_oracle *oracle, const conf_list *list, const choices *options) {
+static fr_status run_all(field *f, fr_check_oracle *oracle, const conf_list *list, const choices *options) {
     uint64_t begin = fr_clock_ns();
     fr_memory_use before[MOST_DEVICES], after;
     for (size_t i = 0; i < f->count; i++) {
@@ -231,11 +231,19 @@ static int finish(const field *f, fr_status status) {
     return f->count == 0 ? 77 : 0;
 }
 
+static fr_status open_oracle(fr_registry *registry, fr_check_oracle *out_oracle) {
+    const fr_backend *backend;
+    fr_device *device;
+    fr_device_facts facts;
+    FR_TRY(fr_registry_open(registry, "ref:0", &backend, &device, &facts));
+    return fr_check_oracle_open(backend, device, out_oracle);
+}
+
 int main(int argc, char **argv) {
     static field f;
     choices options;
     conf_list list;
-    conf_oracle oracle = {NULL, NULL, NULL};
+    fr_check_oracle oracle = {NULL, NULL, NULL};
     fr_registry *registry = NULL;
     fr_status status = FR_OK;
     if (!parse(argc, argv, &options)) {
@@ -250,13 +258,13 @@ int main(int argc, char **argv) {
         goto done;
     }
     FR_GO(done, fr_registry_new(NULL, NULL, &registry));
-    FR_GO(done, conf_oracle_open(registry, &oracle));
+    FR_GO(done, open_oracle(registry, &oracle));
     FR_GO(done, open_devices(&f, &options, registry));
     FR_GO(done, run_all(&f, &oracle, &list, &options));
 done:
     for (size_t i = 0; i < f.count; i++)
         conf_device_close(&f.devices[i]);
-    conf_oracle_close(&oracle);
+    fr_check_oracle_close(&oracle);
     fr_registry_free(registry);
     conf_cases_free(&list);
     return options.lists && status == FR_OK ? 0 : finish(&f, status);

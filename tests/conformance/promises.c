@@ -113,9 +113,9 @@ done:
 static void check_refusals(conf_device *device) {
     const fr_backend *b = device->backend;
     fr_candidate found[64];
-    fr_step good = conf_conv(1, 4, 5, 5, 4, conf_window(3, 1, 1), 1), bad[8];
+    fr_step good = fr_make_conv(1, 4, 5, 5, 4, fr_make_window(3, 1, 1), 1), bad[8];
     uint32_t count = 0, whole = 0;
-    conf_set_type(&good, CONF_F32);
+    fr_make_of_type(&good, FR_MAKE_F32);
     for (size_t i = 0; i < 8; i++)
         bad[i] = good;
     bad[0].kind = 99;

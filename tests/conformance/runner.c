@@ -1,6 +1,5 @@
 #include "runner.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,8 +67,8 @@ typedef struct image { /* a buffer and what the host thinks is in it: guard, dat
 typedef struct trial {
     conf_device *device;
     const conf_case *the_case;
-    const conf_numbers *numbers;
-    const conf_answer *answer;
+    const fr_check_numbers *numbers;
+    const fr_check_answer *answer;
     const fr_candidate *candidate;
     char label[160];
     fr_step step; /* layouts as the candidate has them */
@@ -93,7 +92,7 @@ static void label(trial *t) {
         length += snprintf(t->label + length, sizeof t->label - (size_t)length, "%s ",
                            conf_layout_word(t->step.src[i].layout));
     snprintf(t->label + length, sizeof t->label - (size_t)length, "> %s] %s", conf_layout_word(t->step.dst.layout),
-             t->numbers->fill == CONF_EXACT ? "exact" : "random");
+             t->numbers->fill == FR_CHECK_EXACT ? "exact" : "random");
 }
 
 static fr_status image_new(trial *t, fr_buffer_kind kind, uint64_t bytes, uint64_t extra_offset, image *out) {
@@ -111,26 +110,6 @@ static void image_free(trial *t, image *i) {
     fr_free(i->host);
 }
 
-/* From the case's own order to the candidate's layout; zeros in a block's padding. */
-static void relayout(const fr_tensor *to, int32_t n, const void *dense, unsigned char *out) {
-    size_t item = fr_dtype_bytes((fr_dtype)to->dtype);
-    const unsigned char *from = dense;
-    memset(out, 0, (size_t)fr_tensor_bytes(to, n));
-    for (int32_t i = 0; i < n; i++)
-        for (int32_t c = 0; c < to->c; c++)
-            for (int32_t y = 0; y < to->h; y++)
-                for (int32_t x = 0; x < to->w; x++, from += item)
-                    memcpy(out + fr_tensor_index(to, i, c, y, x) * item, from, item);
-}
-
-static uint64_t whole_dst_bytes(const trial *t) {
-    const fr_step *step = fr_step_last(&t->step);
-    if (step->kind != FR_STEP_EMIT)
-        return fr_tensor_bytes(&t->step.dst, t->step.n);
-    return (uint64_t)step->n * (uint64_t)step->src[0].c * (uint64_t)step->src[0].h * (uint64_t)step->src[0].w *
-           fr_dtype_bytes((fr_dtype)step->dst.dtype);
-}
-
 /* User memory need not be aligned to more than its numbers. */
 static uint64_t user_offset(uint16_t dtype) {
     return fr_dtype_bytes((fr_dtype)dtype) * 3;
@@ -138,7 +117,7 @@ static uint64_t user_offset(uint16_t dtype) {
 
 /* EXACT: a tensor begins where it must, at a multiple of 64. RANDOM: a sub-batch, one input further on. */
 static uint64_t batch_offset(const trial *t, const fr_tensor *tensor) {
-    return t->numbers->fill == CONF_EXACT ? 0 : fr_tensor_bytes(tensor, 1);
+    return t->numbers->fill == FR_CHECK_EXACT ? 0 : fr_tensor_bytes(tensor, 1);
 }
 
 static fr_status prepare(trial *t) {
@@ -154,10 +133,10 @@ static fr_status prepare(trial *t) {
         if (is_ingest)
             memcpy(t->src[i].host + t->src[i].offset, t->numbers->src[i], (size_t)bytes);
         else
-            relayout(&step->src[i], step->n, t->numbers->src[i], t->src[i].host + t->src[i].offset);
+            fr_check_relayout(&step->src[i], step->n, t->numbers->src[i], t->src[i].host + t->src[i].offset);
         FR_TRY(b->write(t->queue, t->src[i].buffer, 0, t->src[i].host, t->src[i].total));
     }
-    FR_TRY(image_new(t, is_emit ? FR_BUFFER_STAGING : FR_BUFFER_ACTIVATION, whole_dst_bytes(t),
+    FR_TRY(image_new(t, is_emit ? FR_BUFFER_STAGING : FR_BUFFER_ACTIVATION, fr_check_dst_bytes(&t->step),
                      is_emit ? user_offset(step->dst.dtype) : batch_offset(t, &step->dst), &t->dst));
     FR_TRY(image_new(t, FR_BUFFER_SCRATCH, t->candidate->scratch_bytes, 0, &t->scratch));
     t->first = fr_alloc((size_t)t->dst.bytes);
@@ -256,42 +235,14 @@ static bool check_padding(trial *t) { /* channels that a block adds are zero */
     return true;
 }
 
-static uint64_t place_of(const trial *t, uint64_t i) { /* number i of the answer, in elements of dst */
-    const fr_tensor *dst = &t->step.dst;
-    if (is_to_user(t))
-        return i;
-    uint64_t map = (uint64_t)dst->h * (uint64_t)dst->w, each = (uint64_t)dst->c * map;
-    int32_t n = (int32_t)(i / each), c = (int32_t)(i % each / map), y = (int32_t)(i % map / (uint64_t)dst->w),
-            x = (int32_t)(i % (uint64_t)dst->w);
-    return fr_tensor_index(dst, n, c, y, x);
-}
-
 static bool check_values(trial *t, const unsigned char *data) {
-    const fr_tensor *dst = &t->step.dst;
-    bool is_inexact = t->candidate->flags & FR_CANDIDATE_INEXACT;
-    double worst = 0.0, worst_error = 0.0;
-    uint64_t wrong = 0, worst_at = 0;
-    for (uint64_t i = 0; i < t->answer->count; i++) {
-        double got = conf_decode(dst->dtype, dst->scale, data, place_of(t, i)),
-               want = conf_wanted(t->numbers, t->answer, i);
-        double error = fabs(got - want), allowed = conf_allowed(t->numbers, t->answer, i, is_inexact);
-        if (error <= allowed) /* NaN is not */
-            continue;
-        double ratio = isnan(error) ? (double)INFINITY : error / (allowed > 0 ? allowed : 1e-30);
-        if (wrong++ == 0 || ratio > worst) {
-            worst = ratio;
-            worst_error = error;
-            worst_at = i;
-        }
-    }
-    if (wrong == 0)
+    fr_check_difference d;
+    if (fr_check_compare(t->numbers, t->answer, &t->step, data, (t->candidate->flags & FR_CANDIDATE_INEXACT) != 0, &d))
         return true;
     conf_report_failure(t->device, t->the_case->name, t->label,
                         "%llu of %llu numbers are wrong; max error %g: number %llu is %.9g, not %.9g (allowed %g)",
-                        (unsigned long long)wrong, (unsigned long long)t->answer->count, worst_error,
-                        (unsigned long long)worst_at, conf_decode(dst->dtype, dst->scale, data, place_of(t, worst_at)),
-                        conf_wanted(t->numbers, t->answer, worst_at),
-                        conf_allowed(t->numbers, t->answer, worst_at, is_inexact));
+                        (unsigned long long)d.wrong, (unsigned long long)t->answer->count, d.error,
+                        (unsigned long long)d.worst, d.got, d.want, d.allowed);
     return false;
 }
 
@@ -361,15 +312,15 @@ static fr_status try_all(trial *t) {
     return can_point && ok && is_to_user(t) ? run_in_place(t, false, &ok) : FR_OK;
 }
 
-static void run_candidate(conf_device *device, const conf_case *the_case, const conf_numbers *numbers,
-                          const conf_answer *answer, const fr_candidate *candidate) {
+static void run_candidate(conf_device *device, const conf_case *the_case, const fr_check_numbers *numbers,
+                          const fr_check_answer *answer, const fr_candidate *candidate) {
     trial t = {.device = device,
                .the_case = the_case,
                .numbers = numbers,
                .answer = answer,
                .candidate = candidate,
                .step = numbers->step};
-    t.queue = numbers->fill == CONF_EXACT ? device->one : device->all;
+    t.queue = numbers->fill == FR_CHECK_EXACT ? device->one : device->all;
     for (int32_t i = 0; i < t.step.n_src; i++)
         t.step.src[i].layout = candidate->src_layout[i];
     t.step.dst.layout = candidate->dst_layout;
@@ -415,8 +366,8 @@ static bool is_sound(conf_device *device, const conf_case *the_case, const fr_st
     return fault == NULL;
 }
 
-static uint32_t ask(conf_device *device, const conf_case *the_case, const conf_numbers *numbers,
-                    const conf_answer *answer, const fr_step *step, bool counts_candidates) {
+static uint32_t ask(conf_device *device, const conf_case *the_case, const fr_check_numbers *numbers,
+                    const fr_check_answer *answer, const fr_step *step, bool counts_candidates) {
     fr_candidate found[MOST_CANDIDATES];
     uint32_t count = 0, accepted = 0;
     bool after_refused = false;
@@ -441,14 +392,14 @@ static uint32_t ask(conf_device *device, const conf_case *the_case, const conf_n
         if (device->is_verbose)
             printf("%s %s %s\n", device->id, the_case->name, c->name);
         bool is_inexact = c->flags & FR_CANDIDATE_INEXACT;
-        if (numbers->fill == CONF_RANDOM || (!is_inexact && conf_can_be_exact(step)))
+        if (numbers->fill == FR_CHECK_RANDOM || (!is_inexact && fr_check_can_be_exact(step)))
             run_candidate(device, the_case, numbers, answer, c);
     }
     return accepted;
 }
 
-static void ask_every_layout(conf_device *device, const conf_case *the_case, const conf_numbers *numbers,
-                             const conf_answer *answer, bool counts_candidates) {
+static void ask_every_layout(conf_device *device, const conf_case *the_case, const fr_check_numbers *numbers,
+                             const fr_check_answer *answer, bool counts_candidates) {
     fr_step step = numbers->step;
     bool from_user = fr_step_first(&step)->kind == FR_STEP_INGEST, to_user = fr_step_last(&step)->kind == FR_STEP_EMIT;
     for (uint16_t from = FR_LAYOUT_NCHW; from <= FR_LAYOUT_NCHW32C; from++)
@@ -462,8 +413,8 @@ static void ask_every_layout(conf_device *device, const conf_case *the_case, con
         }
 }
 
-void conf_run_case(conf_device *device, const conf_case *the_case, const conf_numbers *numbers,
-                   const conf_answer *answer, bool counts_candidates) {
+void conf_run_case(conf_device *device, const conf_case *the_case, const fr_check_numbers *numbers,
+                   const fr_check_answer *answer, bool counts_candidates) {
     fr_step step = numbers->step;
     uint32_t accepted = ask(device, the_case, numbers, answer, &step, counts_candidates);
     device->counts.cases += counts_candidates;

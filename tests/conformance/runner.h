@@ -3,7 +3,9 @@
 #ifndef FR_TESTS_CONFORMANCE_RUNNER_H
 #define FR_TESTS_CONFORMANCE_RUNNER_H
 
-#include "oracle.h"
+#include "cases.h"
+#include "check/attempt.h"
+#include "run/registry.h"
 
 enum { CONF_REASONS = FR_WHY_SELFCHECK + 1 };
 
@@ -30,8 +32,8 @@ void conf_device_close(conf_device *device);
 
 /* EXACT runs on the queue with one thread, RANDOM on the other; candidates marked inexact run RANDOM alone. Counts
  * candidates and refusals when `counts_candidates`: once a case. */
-void conf_run_case(conf_device *device, const conf_case *the_case, const conf_numbers *numbers,
-                   const conf_answer *answer, bool counts_candidates);
+void conf_run_case(conf_device *device, const conf_case *the_case, const fr_check_numbers *numbers,
+                   const fr_check_answer *answer, bool counts_candidates);
 
 /* The device's own promises: facts, buffers, accounting, events, refusals. */
 void conf_check_device(conf_device *device);

@@ -86,7 +86,7 @@ done:
     return status;
 }
 
-static fr_status share(conf_device *device, const conf_numbers *numbers) {
+static fr_status share(conf_device *device, const fr_check_numbers *numbers) {
     const fr_backend *b = device->backend;
     fr_step step = numbers->step;
     fr_candidate candidate;
@@ -111,19 +111,19 @@ done:
 }
 
 void conf_check_threads(conf_device *device) {
-    for (int type = 0; type < CONF_TYPES; type++)
+    for (int type = 0; type < FR_MAKE_TYPES; type++)
         for (int kind = 0; kind < 2; kind++) {
-            conf_case c = {.step = conf_conv(2, 3, 14, 15, 20, conf_window(3, 1, 1), 1), .name = "threads"};
-            conf_numbers numbers;
+            conf_case c = {.step = fr_make_conv(2, 3, 14, 15, 20, fr_make_window(3, 1, 1), 1), .name = "threads"};
+            fr_check_numbers numbers;
             if (kind == 0)
-                conf_set_pool(&c.step, FR_POOL_MAX, conf_window(3, 2, 0), false);
-            conf_set_type(&c.step, (conf_type)type);
-            if (conf_precisions(&c.step) & ~device->facts.precisions)
+                fr_make_pooled(&c.step, FR_POOL_MAX, fr_make_window(3, 2, 0), false);
+            fr_make_of_type(&c.step, (fr_make_type)type);
+            if (fr_step_precisions(&c.step) & ~device->facts.precisions)
                 continue;
-            fr_status status = conf_numbers_make(&c, CONF_RANDOM, device->seed, &numbers);
+            fr_status status = conf_numbers_make(&c, FR_CHECK_RANDOM, device->seed, &numbers);
             if (status == FR_OK) {
                 status = share(device, &numbers);
-                conf_numbers_free(&numbers);
+                fr_check_numbers_free(&numbers);
             }
             if (status != FR_OK)
                 conf_report_failure(device, "device", "threads", "%s: %s", fr_status_word(status), fr_error_sentence());

@@ -6,7 +6,7 @@ expect_rc 2
 expect_out "usage: foldrun COMMAND"
 run help
 expect_rc 0
-for command in devices models show run bench export fold; do
+for command in devices models show run bench tune selftest export fold; do
     grep -q "^  $command " out || fail "help does not list $command"
     run "$command" --help
     expect_rc 0
@@ -61,6 +61,12 @@ refuse 2 "no meaning with --format npy" run v1 --input x --format npy --top 3
 refuse 2 "--input is missing" run v1
 refuse 2 "needs the size of a frame" run v1 --input -
 refuse 2 "is not u8 or f32" bench v1 --input-dtype u16
+refuse 2 "is not a time like 60s, 5m or 1h" tune v1 --budget soon
+refuse 2 "is not a time like 60s, 5m or 1h" tune v1 --budget 0
+refuse 2 "is not a time like 60s, 5m or 1h" tune v1 --budget s
+refuse 2 "'f31' is not" tune v1 --precision f31
+refuse 2 "one word too many" selftest v1
+refuse 2 "did you mean '--again'" selftest --agian
 refuse 2 "-o FILE.onnx is missing" export v1
 refuse 2 "must end in .onnx" export v1 -o v1.txt
 refuse 2 "--fold F is missing" fold v1 -o v1.onnx

@@ -217,6 +217,9 @@ typedef struct fr_session_info {
     uint64_t planned_bytes;    /* activations and scratch, all lanes */
     uint64_t weight_bytes;
     uint64_t peak_bytes; /* what the device counted, all kinds */
+    /* Of a plan that is not from the cache: steps whose kernels were first guessed by the device's profile, by the nearest shape
+     * in it, and by the backend's own order. */
+    int32_t guessed_exact, guessed_near, guessed_plain;
 } fr_session_info;
 
 FR_EXPORT fr_status fr_session_describe(const fr_session *session, fr_session_info *out_info) FR_MUST_CHECK;
@@ -239,6 +242,90 @@ FR_EXPORT void fr_layers_free(fr_layer_time *layers);
  * FR_UNSUPPORTED when it has none. Takes about ms. */
 FR_EXPORT fr_status fr_measure_peak(fr_context *context, const char *device, fr_precision precision, int32_t threads,
                                     int32_t ms, double *out_ops_per_s) FR_MUST_CHECK;
+
+/* ---- kernels: right, and fast ------------------------------------------------------------------------- */
+
+/*
+ * A session uses no kernel that it did not see agree with the reference once on this device and driver; what comes of that
+ * is kept in the cache. The self-test does it for all kernels of a device at once, on a built-in list of steps.
+ */
+typedef enum fr_verdict {
+    FR_VERDICT_NONE = 0,
+    FR_VERDICT_GOOD = 1,
+    FR_VERDICT_WRONG = 2,
+    FR_VERDICT_UNBUILT = 3 /* does not build, or cannot be run */
+} fr_verdict;
+
+FR_EXPORT const char *fr_verdict_name(fr_verdict verdict); /* "good" */
+
+typedef struct fr_kernel_report {
+    char name[48];
+    fr_verdict verdict; /* bad ones are never used, by any session, until a test finds them good again */
+    bool stored;        /* known from before; it did not run now */
+    int32_t runs;       /* times it ran on a step */
+    double worst;       /* largest error over the limit for it: at most 1 for a good one */
+    char why[320];      /* of a bad one: step and first difference, or what the build says */
+} fr_kernel_report;
+
+typedef struct fr_selftest_options {
+    uint32_t struct_bytes;
+    const char *device; /* NULL = the CPU */
+    const char *filter; /* only kernels whose name contains it; NULL = all */
+    bool again;         /* run those with a stored verdict too */
+    /* What is being done, and how far it is, 0 to 1. False: stop, with FR_CANCELLED. */
+    bool (*progress)(void *user, const char *what, double fraction);
+    void *progress_user;
+} fr_selftest_options;
+
+typedef struct fr_selftest {
+    char device[24], device_name[128], driver[128];
+    fr_kernel_report *kernels; /* by name */
+    size_t n_kernels, n_bad;
+    int32_t steps; /* of the list, that the device has precisions for */
+} fr_selftest;
+
+/* FR_OK also when kernels are bad. Verdicts are stored. Free with fr_selftest_free, whatever it answers. */
+FR_EXPORT fr_status fr_selftest_run(fr_context *context, const fr_selftest_options *options,
+                                    fr_selftest *out_selftest) FR_MUST_CHECK;
+FR_EXPORT void fr_selftest_free(fr_selftest *selftest);
+
+/*
+ * Tuning ahead: times a device's kernels for the steps of models, with more patience than an opening session has, and keeps the
+ * times in the device's profile, a file in the cache folder. Sessions begin with what it says: of a step it holds, or of the
+ * nearest one; else with the backend's own order.
+ */
+typedef struct fr_tune_options {
+    uint32_t struct_bytes;
+    const char *device;        /* NULL = the CPU */
+    const char *const *models; /* zoo names and files */
+    size_t n_models;           /* 0: the game and NoScope models of the zoo */
+    int32_t fold;              /* 0: as the model is */
+    int32_t batch;             /* images; 0 = 256 */
+    fr_precision precision;
+    double budget_s; /* for all of them; 0 = 60 */
+    /* As of the self-test. False: what was measured is kept, and the answer is FR_CANCELLED. */
+    bool (*progress)(void *user, const char *what, double fraction);
+    void *progress_user;
+} fr_tune_options;
+
+typedef struct fr_tuned_step {
+    char model[64], step[64];
+    int32_t group;                               /* inputs a launch */
+    int32_t timed, offered;                      /* kernels */
+    char winner[48], runner_up[48], untuned[48]; /* "" where there is none; untuned: first in the backend's own order */
+    double winner_ns, runner_up_ns, untuned_ns;  /* a launch; 0: not timed */
+} fr_tuned_step;
+
+typedef struct fr_tune_result {
+    char device[24], device_name[128], driver[128], profile[512]; /* the profile's path */
+    fr_tuned_step *steps;                                         /* those of two models that are equal once */
+    size_t n_steps;
+} fr_tune_result;
+
+/* Free with fr_tune_free, whatever it answers. */
+FR_EXPORT fr_status fr_tune_device(fr_context *context, const fr_tune_options *options,
+                                   fr_tune_result *out_result) FR_MUST_CHECK;
+FR_EXPORT void fr_tune_free(fr_tune_result *result);
 
 /* ---- reading images --------------------------------------------------------------------------------------- */
 
