@@ -160,6 +160,25 @@ TEST(cpu_in_narrow_precisions) {
         }
 }
 
+/* With the kernels that are guessed best: measuring them is the tests' of tuning. */
+TEST(opencl_in_int8) {
+    static const char *const models[] = {"v1", "n1"};
+    CHECK(open_context());
+    if (!has("opencl", FR_PRECISION_INT8))
+        SKIP("no OpenCL device with int8");
+    for (size_t m = 0; m < sizeof models / sizeof models[0]; m++)
+        for (int32_t fold = 1; fold <= 4; fold += 3) {
+            fixture f;
+            fr_session_options o = options_for("opencl", 16);
+            o.precision = FR_PRECISION_INT8;
+            o.tuning = FR_TUNING_OFF;
+            CHECK(make(&f, models[m], fold, 5));
+            double far = run_once(&f, &o);
+            CHECK(far > 0 && far <= 0.1);
+            drop(&f);
+        }
+}
+
 TEST(general_networks_run) {
     CHECK(open_context());
     if (!has("cpu", FR_PRECISION_F32))

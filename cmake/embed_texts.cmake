@@ -1,6 +1,6 @@
-# Writes OUTPUT: a C table of the FILES (joined by |), for engine/formats/fold_text.h.
+# Writes OUTPUT: a C table of the FILES (joined by |), as HEADER declares its TYPE and the FUNCTION that gives it.
 string(REPLACE "|" ";" files "${FILES}")
-set(body "#include \"formats/fold_text.h\"\n\n")
+set(body "#include \"${HEADER}\"\n\n")
 set(table "")
 set(count 0)
 foreach(file ${files})
@@ -13,6 +13,6 @@ foreach(file ${files})
   string(APPEND table "    {\"${name}\", text_${count}, ${bytes}},\n")
   math(EXPR count "${count} + 1")
 endforeach()
-string(APPEND body "\nstatic const fr_zoo_entry zoo[] = {\n${table}};\n\n")
-string(APPEND body "const fr_zoo_entry *fr_zoo(size_t *out_count) {\n    *out_count = ${count};\n    return zoo;\n}\n")
+string(APPEND body "\nstatic const ${TYPE} entries[] = {\n${table}};\n\n")
+string(APPEND body "const ${TYPE} *${FUNCTION}(size_t *out_count) {\n    *out_count = ${count};\n    return entries;\n}\n")
 file(WRITE ${OUTPUT} "${body}")

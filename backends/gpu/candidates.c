@@ -1,0 +1,145 @@
+/* The variants' answers as the backend table wants them: named, ordered, the refused ones last. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/host_device.h"
+#include "common/step_check.h"
+#include "gpu/gpu.h"
+
+enum { MOST = 256 };
+
+static const char *precision_word(uint16_t compute) {
+    static const char *const words[] = {"f32", "f16", "bf16", "s8", "f64"};
+    return compute < sizeof words / sizeof words[0] ? words[compute] : "?";
+}
+
+static uint32_t id_of(int32_t family, int32_t variant) {
+    return (uint32_t)family << 16 | (uint32_t)variant;
+}
+
+static const gpu_variant *variant_of(uint32_t id) {
+    int32_t family = (int32_t)(id >> 16), variant = (int32_t)(id & 0xffff);
+    if (family >= gpu_n_families || !gpu_families[family] || variant >= gpu_families[family]->n_variants)
+        return NULL;
+    return &gpu_families[family]->variants[variant];
+}
+
+/* Layouts that the step fixes must hold, whatever a fit says. */
+static bool keeps_layouts(const fr_step *step, const fr_candidate *c) {
+    for (int32_t s = 0; s < step->n_src; s++)
+        if (!gpu_layout_fits(step->src[s].layout, c->src_layout[s]))
+            return false;
+    return gpu_layout_fits(step->dst.layout, c->dst_layout);
+}
+
+typedef struct offer {
+    fr_candidate candidate;
+    double ns;
+} offer;
+
+typedef struct offers {
+    const gpu_traits *traits;
+    const fr_step *step;
+    const char *prefix;
+    gpu_verdict_fn is_bad;
+    void *user;
+    fr_reason wrong; /* of the step itself */
+    offer list[MOST];
+    uint32_t count;
+} offers;
+
+static void answer(const offers *o, const gpu_variant *v, fr_candidate *c, double *out_ns) {
+    if (o->wrong)
+        c->refused = (uint16_t)o->wrong;
+    else
+        v->fit(o->traits, o->step, v, c, out_ns);
+    if (!c->refused && o->is_bad)
+        c->refused = (uint16_t)o->is_bad(o->user, c->name);
+    if (!c->refused && (c->flags & FR_CANDIDATE_INEXACT) && !o->step->inexact_ok)
+        c->refused = FR_WHY_INEXACT;
+    if (!c->refused && !keeps_layouts(o->step, c))
+        c->refused = FR_WHY_LAYOUT;
+}
+
+static void ask(offers *o, int32_t family, int32_t index) {
+    const gpu_variant *v = &gpu_families[family]->variants[index];
+    if (o->step->kind > FR_STEP_CHAIN || !(v->kinds & GPU_KIND(o->step->kind)) || o->count >= MOST)
+        return;
+    fr_candidate fresh = {.struct_bytes = sizeof fresh, .id = id_of(family, index)};
+    snprintf(fresh.name, sizeof fresh.name, "%s.%s.%s", o->prefix, v->name, precision_word(o->step->compute));
+    offer moved = {.candidate = fresh};
+    answer(o, v, &moved.candidate, &moved.ns);
+    if (moved.candidate.refused) { /* nothing is left but its name and the reason */
+        fresh.refused = moved.candidate.refused;
+        moved.candidate = fresh;
+    }
+    /* insertion: refused last, then by time, then as the tables have them */
+    uint32_t at = o->count++;
+    for (; at > 0 && !moved.candidate.refused && (o->list[at - 1].candidate.refused || o->list[at - 1].ns > moved.ns);
+         at--)
+        o->list[at] = o->list[at - 1];
+    o->list[at] = moved;
+}
+
+fr_status gpu_candidates(const gpu_traits *traits, const char *prefix, const fr_step *step, gpu_verdict_fn is_bad,
+                         void *user, fr_candidate *out, uint32_t capacity, uint32_t *out_count) {
+    offers o = {.traits = traits, .step = step, .prefix = prefix, .is_bad = is_bad, .user = user};
+    o.wrong = step_check(step);
+    for (int32_t f = 0; f < gpu_n_families; f++)
+        for (int32_t v = 0; gpu_families[f] && v < gpu_families[f]->n_variants; v++)
+            ask(&o, f, v);
+    for (uint32_t i = 0; i < o.count && i < capacity; i++)
+        out[i] = o.list[i].candidate;
+    *out_count = o.count;
+    return FR_OK;
+}
+
+static fr_status check_recipe(const fr_host *host, const gpu_recipe *recipe, const char *name) {
+    if (recipe->n_dispatches < 1)
+        return host_fail(host, FR_INTERNAL, "kernel %s has nothing to run", name);
+    for (int32_t i = 0; i < recipe->n_dispatches; i++) {
+        const gpu_dispatch *d = &recipe->dispatches[i];
+        if (d->n_buffers > GPU_MAX_BUFFERS || d->n_defines > GPU_MAX_DEFINES || d->n_params > GPU_PARAM_WORDS)
+            return host_fail(host, FR_INTERNAL, "kernel %s has too many buffers, constants or parameters", name);
+        for (int k = 0; k < 3; k++)
+            if (d->groups[k] == 0 || d->local[k] == 0)
+                return host_fail(host, FR_INTERNAL, "kernel %s has an empty grid", name);
+    }
+    return FR_OK;
+}
+
+fr_status gpu_recipe_make(const fr_host *host, const gpu_traits *traits, const fr_step *step,
+                          const fr_candidate *candidate, const fr_weights *weights, gpu_recipe *out_recipe) {
+    const gpu_variant *v = variant_of(candidate->id);
+    memset(out_recipe, 0, sizeof *out_recipe);
+    if (!v || candidate->refused)
+        return host_fail(host, FR_INVALID, "no such kernel: %s", candidate->name);
+    bool has_layouts = step->dst.layout == candidate->dst_layout;
+    for (int32_t s = 0; s < step->n_src; s++)
+        has_layouts &= step->src[s].layout == candidate->src_layout[s];
+    if (!has_layouts)
+        return host_fail(host, FR_INVALID, "kernel %s is compiled for layouts that are not its own", candidate->name);
+    /* asked again: the tables are not to be entered with a step that they refused */
+    fr_candidate again = {.struct_bytes = sizeof again, .id = candidate->id};
+    double ns = 0;
+    fr_reason wrong = step_check(step);
+    if (!wrong)
+        v->fit(traits, step, v, &again, &ns);
+    if (wrong || again.refused || !(v->kinds & GPU_KIND(step->kind)))
+        return host_fail(host, FR_UNSUPPORTED, "kernel %s does not run this step", candidate->name);
+    out_recipe->scratch_bytes = again.scratch_bytes;
+    fr_status status = v->make(host, traits, step, v, weights, out_recipe);
+    if (status == FR_OK)
+        status = check_recipe(host, out_recipe, candidate->name);
+    if (status != FR_OK)
+        gpu_recipe_free(host, out_recipe);
+    return status;
+}
+
+void gpu_recipe_free(const fr_host *host, gpu_recipe *recipe) {
+    if (!recipe)
+        return;
+    if (recipe->packed)
+        host->free(recipe->packed);
+    memset(recipe, 0, sizeof *recipe);
+}

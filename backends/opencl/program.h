@@ -1,0 +1,36 @@
+/* A compiled step: what launch needs, worked out beforehand. */
+#ifndef OPENCL_PROGRAM_H
+#define OPENCL_PROGRAM_H
+
+#include "opencl.h"
+
+typedef struct ocl_dispatch {
+    gpu_call call;
+    cl_kernel kernel; /* KERNEL */
+    gpu_gemm gemm;    /* GEMM */
+    char name[48];    /* of the kernel, for sentences */
+    gpu_bind binds[GPU_MAX_BUFFERS];
+    int32_t n_binds;
+    size_t global[3], local[3];
+    cl_uint words_at; /* the argument of the launch words */
+    /* What the kernel's arguments hold now; setting one costs more than looking. */
+    uint64_t set_serial[GPU_MAX_BUFFERS];
+    cl_uint set_words[8];
+    bool words_set;
+} ocl_dispatch;
+
+struct fr_program {
+    fr_device *device;
+    cl_mem packed; /* NULL: no weights */
+    uint64_t packed_bytes;
+    ocl_dispatch dispatches[GPU_MAX_DISPATCHES];
+    int32_t n_dispatches;
+    pthread_mutex_t lock; /* of the kernels' arguments, until they are enqueued */
+    /* Bytes that a launch reads and writes; at the user's ends they are those of one image. */
+    uint64_t src_bytes[FR_MAX_SRC], dst_bytes, scratch_bytes;
+    bool src_is_user, dst_is_user;
+    int32_t n_src, most_valid;
+    bool is_bad; /* a kernel of it does not build */
+};
+
+#endif

@@ -1,0 +1,142 @@
+/*
+ * Comes before every kernel file. The build defines SRC_DTYPE, DST_DTYPE, WGT_DTYPE (numbers of fr_dtype: 1 f32, 2 f16, 4 u8,
+ * 5 s8, 6 s32) where a kernel has such buffers, VW (lanes of a vector: 1, 2, 4, 8, 16), LX LY LZ (items in a group), and
+ * HAS_HALF_MATH, HAS_DOT8 (0 or 1). Halves are stored and loaded with vload_half and vstore_half, which every OpenCL 1.2
+ * device has; sums are always f32 (s32 for integers).
+ */
+#define CAT_(a, b) a##b
+#define CAT(a, b) CAT_(a, b)
+#define CAT3(a, b, c) CAT(CAT(a, b), c)
+
+#define DTYPE_1 f32
+#define DTYPE_2 f16
+#define DTYPE_4 u8
+#define DTYPE_5 s8
+#define DTYPE_6 s32
+#define DTYPE(n) CAT(DTYPE_, n)
+
+#define TYPE_f32 float
+#define TYPE_f16 half
+#define TYPE_u8 uchar
+#define TYPE_s8 char
+#define TYPE_s32 int
+#define TYPE(n) CAT(TYPE_, DTYPE(n))
+
+#ifdef SRC_DTYPE
+#define SRC_T TYPE(SRC_DTYPE)
+#define SRC_LOAD(p, i) CAT(load_, DTYPE(SRC_DTYPE))(p, i)
+#define SRC_LOADV(p, i) CAT(loadv_, DTYPE(SRC_DTYPE))(p, i)
+#endif
+#ifdef DST_DTYPE
+#define DST_T TYPE(DST_DTYPE)
+#define DST_LOAD(p, i) CAT(load_, DTYPE(DST_DTYPE))(p, i)
+#define DST_LOADV(p, i) CAT(loadv_, DTYPE(DST_DTYPE))(p, i)
+#define DST_STORE(v, p, i) CAT(store_, DTYPE(DST_DTYPE))(v, p, i)
+#define DST_STOREV(v, p, i) CAT(storev_, DTYPE(DST_DTYPE))(v, p, i)
+#endif
+#ifdef WGT_DTYPE
+#define WGT_T TYPE(WGT_DTYPE)
+#define WGT_LOAD(p, i) CAT(load_, DTYPE(WGT_DTYPE))(p, i)
+#define WGT_LOADV(p, i) CAT(loadv_, DTYPE(WGT_DTYPE))(p, i)
+#endif
+
+/* Scalars: (pointer, element) -> float. Stored integers come without their scale. */
+#define load_f32(p, i) ((p)[i])
+#define load_f16(p, i) vload_half(i, p)
+#define load_u8(p, i) convert_float((p)[i])
+#define load_s8(p, i) convert_float((p)[i])
+#define load_s32(p, i) convert_float((p)[i])
+#define store_f32(v, p, i) ((p)[i] = (v))
+#define store_f16(v, p, i) vstore_half_rte(v, i, p)
+#define store_u8(v, p, i) ((p)[i] = convert_uchar_sat_rte(v))
+#define store_s8(v, p, i) ((p)[i] = convert_char_sat_rte(v))
+
+/* Vectors of VW floats; i counts elements, any alignment of an element is good enough. */
+#ifdef VW
+#if VW == 1
+#define VEC float
+#define IVEC int
+#define loadv_f32 load_f32
+#define loadv_f16 load_f16
+#define loadv_u8 load_u8
+#define loadv_s8 load_s8
+#define storev_f32 store_f32
+#define storev_f16 store_f16
+#define storev_u8 store_u8
+#define storev_s8 store_s8
+#else
+#define VEC CAT(float, VW)
+#define IVEC CAT(int, VW)
+#define loadv_f32(p, i) CAT(vload, VW)(0, (p) + (i))
+#define loadv_f16(p, i) CAT(vload_half, VW)(0, (p) + (i))
+#define loadv_u8(p, i) CAT(convert_, VEC)(CAT(vload, VW)(0, (p) + (i)))
+#define loadv_s8(p, i) CAT(convert_, VEC)(CAT(vload, VW)(0, (p) + (i)))
+#define storev_f32(v, p, i) CAT(vstore, VW)(v, 0, (p) + (i))
+#define storev_f16(v, p, i) CAT3(vstore_half, VW, _rte)(v, 0, (p) + (i))
+#define storev_u8(v, p, i) CAT(vstore, VW)(CAT3(convert_uchar, VW, _sat_rte)(v), 0, (p) + (i))
+#define storev_s8(v, p, i) CAT(vstore, VW)(CAT3(convert_char, VW, _sat_rte)(v), 0, (p) + (i))
+#endif
+#endif
+
+/* The first `count` lanes, zeros after them: the padding of a block is zero. */
+#ifdef VW
+#if VW == 1
+#define KEEP_LANES(v, count) ((count) > 0 ? (v) : 0.0f)
+#else
+#define LANES_2 (int2)(0, 1)
+#define LANES_4 (int4)(0, 1, 2, 3)
+#define LANES_8 (int8)(0, 1, 2, 3, 4, 5, 6, 7)
+#define LANES_16 (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#define LANES CAT(LANES_, VW)
+#define KEEP_LANES(v, count) select((VEC)0.0f, (v), LANES < (IVEC)(count))
+#endif
+#endif
+
+/* Numbers of stored integers, and back: number = scale * stored. Other dtypes are stored as they are. */
+#define NUMBER_f32(v, scale) (v)
+#define NUMBER_f16(v, scale) (v)
+#define NUMBER_u8(v, scale) ((v) * (scale))
+#define NUMBER_s8(v, scale) ((v) * (scale))
+#define STORED_f32(v, scale) (v)
+#define STORED_f16(v, scale) (v)
+#define STORED_u8(v, scale) ((v) / (scale))
+#define STORED_s8(v, scale) ((v) / (scale))
+#define SRC_NUMBER(v, scale) CAT(NUMBER_, DTYPE(SRC_DTYPE))(v, scale)
+#define DST_NUMBER(v, scale) CAT(NUMBER_, DTYPE(DST_DTYPE))(v, scale)
+#define DST_STORED(v, scale) CAT(STORED_, DTYPE(DST_DTYPE))(v, scale)
+
+/* The struct of a list in params.h: PARAM_STRUCT(conv_params, CONV_PARAMS) declares the type conv_params. */
+#define PARAM_INT_(name) int name;
+#define PARAM_FLOAT_(name) float name;
+#define PARAM_STRUCT(type, list) typedef struct { list(PARAM_INT_, PARAM_FLOAT_) } type;
+
+#define KERNEL __kernel __attribute__((reqd_work_group_size(LX, LY, LZ)))
+
+/* Element of (n, c, y, x) in a tensor whose strides are STRIDE_PARAMS(I, t) of p. */
+#define MAP_AT(p, t, n, c, y, x) \
+    ((n) * p.t##_n + (c) / p.t##_block * p.t##_b + (c) % p.t##_block * p.t##_c + (y) * p.t##_y + (x) * p.t##_x)
+
+/* fr_act, on a float or on a VEC: ACTIVATE(x, p) with the three words of ACT_PARAMS in p. */
+#define ACT_BODY_(T)                                                   \
+    {                                                                  \
+        switch (act) {                                                 \
+        case 1: return fmax(x, (T)0.0f);                               \
+        case 2: return fmin(fmax(x, (T)a), (T)b);                      \
+        case 3: return fmax(x, (T)0.0f) + a * fmin(x, (T)0.0f);        \
+        case 4: return 1.0f / (1.0f + exp(-x));                        \
+        case 5: return fmax((T)0.0f, fmin((T)1.0f, a * x + b));        \
+        case 6: return x * fmax((T)0.0f, fmin((T)1.0f, x / 6.0f + 0.5f)); \
+        case 7: return tanh(x);                                        \
+        default: return x;                                             \
+        }                                                              \
+    }
+static inline float act_scalar(float x, int act, float a, float b) ACT_BODY_(float)
+#define ACTIVATE1(x, p) act_scalar(x, p.act, p.act_a, p.act_b)
+#ifdef VW
+#if VW == 1
+#define ACTIVATE ACTIVATE1
+#else
+static inline VEC act_vector(VEC x, int act, float a, float b) ACT_BODY_(VEC)
+#define ACTIVATE(x, p) act_vector(x, p.act, p.act_a, p.act_b)
+#endif
+#endif
