@@ -1,4 +1,4 @@
-/* Chains: a work-group takes one input through several layers, the maps between them in local memory. Kernel: chain.cl. */
+/* Chains: a work-group takes one input through several layers, maps between them in local memory. Kernel: chain.cl. */
 #include <string.h>
 
 #include "common/host_device.h"

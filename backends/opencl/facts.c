@@ -7,6 +7,8 @@
 
 #include "opencl.h"
 
+enum { SPARED_LOCAL = 1024 };
+
 enum { /* of extensions and of OpenCL 3.0: asked for only where they are reported */
        DEVICE_UUID = 0x106A,
        DEVICE_PCI_BUS_INFO = 0x410F,
@@ -127,6 +129,8 @@ static void fill_traits(const asked *a, ocl_found *found, bool gemm_library) {
     traits->max_items = ask(a, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof items, &items) ? (uint32_t)items : 1;
     traits->subgroup = subgroup_size(a);
     traits->local_bytes = ask_long(a, CL_DEVICE_LOCAL_MEM_SIZE);
+    if (traits->local_bytes > SPARED_LOCAL && !traits->is_cpu) /* drivers keep some of it for themselves */
+        traits->local_bytes -= SPARED_LOCAL;
     traits->real_local = ask_int(a, CL_DEVICE_LOCAL_MEM_TYPE) == CL_LOCAL;
     traits->half_math = has(a, "cl_khr_fp16");
     traits->dot8 = has(a, "cl_khr_integer_dot_product") && ask(a, INTEGER_DOT_CAPABILITIES, sizeof dot, &dot) &&

@@ -1,10 +1,12 @@
 // needs: conv_tile.cl
+// needs: wino_transforms
 /*
- * Several layers in one launch: a work-group takes one input through all of them, the maps between them in local memory. What
- * the layers are is data (chain_layer records at the head of the packed weights), so that one build runs every chain.
+ * Several layers in one launch: a work-group takes one input through all of them, the maps between them in local
+ * memory. What the layers are is data (chain_layer records at the head of the packed weights): one build runs all chains.
  *
- * VW; WINO: whether there may be layers by Winograd; LX items in a group, 1 on a CPU; PAIR_PX and SINGLE_PX places of the tiles of 2 and 1 vectors of outputs; MAPS floats of
- * local memory. A group of one item walks through places in order, several items take neighbouring places at once.
+ * VW; WINO_OUT: 4 where layers may be by Winograd, else 0; LX: items in a group, 1 on a CPU; PAIR_PX, SINGLE_PX: places
+ * of the tiles of 2 and 1 vectors of outputs; MAPS: floats of local memory. A group of one item walks through places in
+ * order, several items take neighbouring places at once.
  */
 PARAM_STRUCT(chain_params, CHAIN_PARAMS)
 PARAM_STRUCT(chain_layer, CHAIN_LAYER)
@@ -84,7 +86,7 @@ static inline void clear_border(local float *maps, const chain_layer l, int lid)
     }
 }
 
-/* ---- the ends ------------------------------------------------------------------------------------------------------ */
+/* ---- the ends -------------------------------------------------------------------------------------------------- */
 
 static inline void load(const global SRC_T *src, const chain_params p, local float *maps, const chain_layer l, int n,
                         int lid) {
@@ -143,8 +145,8 @@ static inline void store(global DST_T *dst, const chain_params p, const local fl
 }
 
 /* A row is an image's share of the channels, in CHW order. */
-static inline void emit(global DST_T *dst, const chain_params p, const local float *maps, const chain_layer l, int first,
-                        int valid, int lid) {
+static inline void emit(global DST_T *dst, const chain_params p, const local float *maps, const chain_layer l,
+                        int first, int valid, int lid) {
     const int classes = l.c / p.images, hw = l.h * l.w, images = min(p.images, valid - first);
     for (int i = lid; i < images * hw; i += LX) {
         const int image = i / hw, place = i % hw;
@@ -160,9 +162,9 @@ static inline void emit(global DST_T *dst, const chain_params p, const local flo
     }
 }
 
-/* ---- between them -------------------------------------------------------------------------------------------------- */
+/* ---- between them ---------------------------------------------------------------------------------------------- */
 
-/* Tiles of PX places x CB vectors; tile t has the places t * PX, t * PX + 1, ... or, of several items, t, t + tiles, ... */
+/* Tiles of PX places x CB vectors; tile t has the places t * PX and on or, of several items, t, t + tiles and on. */
 #define DEFINE_CONV(NAME, MAC, PX, CB)                                                                              \
     static inline void NAME(local float *maps, const global float *wgt, const global float *bias, const chain_layer l, \
                             int groups, int tiles, int channel, int lid) {                                          \
@@ -205,7 +207,8 @@ DEFINE_CONV(conv_singles, mac_single, SINGLE_PX, 1)
 static inline void conv(local float *maps, const global float *wgt, const chain_layer l, int lid) {
     const int paired = l.pairs * 2 * VW, taps = l.runs_y * l.runs_x * l.run;
     conv_pairs(maps, wgt + l.weight, wgt + l.bias, l, l.pairs, l.pair_tiles, 0, lid);
-    conv_singles(maps, wgt + l.weight + paired * taps, wgt + l.bias + paired, l, l.singles, l.single_tiles, paired, lid);
+    conv_singles(maps, wgt + l.weight + paired * taps, wgt + l.bias + paired, l, l.singles, l.single_tiles, paired,
+                 lid);
 }
 
 /* One place and many taps: sums of their own for each of a few taps on end. */
@@ -242,57 +245,6 @@ static inline void fc(local float *maps, const global float *wgt, const chain_la
 #define WINO_VEC VEC
 #define WINO_FMA(a, b, c) fma(a, b, c)
 #define WINO_ALL(x) ((VEC)(x))
-/*
- * Winograd's one-dimensional transforms for a filter of 3, for 2 outputs (WINO_OUT = 2; points 0, 1, -1) and for 4
- * (WINO_OUT = 4; points 0, 1, -1, 2, -2), on vectors of any type. Read by OpenCL C, by GLSL and by the C of the tests.
- * The includer defines WINO_OUT, WINO_VEC (the type), WINO_FMA(a, b, c) = a * b + c and WINO_ALL(x), a vector of one
- * constant. Both statements take arrays: WINO_INPUT(d, t) makes t[WINO_IN] of d[WINO_IN], WINO_OUTPUT(m, y) makes
- * y[WINO_OUT] of m[WINO_IN]. The filter's own transform is done on the host: backends/gpu/wino_pack.c.
- */
-#define WINO_IN     (WINO_OUT + 2)
-#define WINO_PLACES (WINO_IN * WINO_IN)
-
-#if WINO_OUT == 2
-
-#define WINO_INPUT(d, t)          \
-    {                             \
-        (t)[0] = (d)[0] - (d)[2]; \
-        (t)[1] = (d)[1] + (d)[2]; \
-        (t)[2] = (d)[2] - (d)[1]; \
-        (t)[3] = (d)[1] - (d)[3]; \
-    }
-#define WINO_OUTPUT(m, y)                    \
-    {                                        \
-        (y)[0] = (m)[0] + ((m)[1] + (m)[2]); \
-        (y)[1] = ((m)[1] - (m)[2]) - (m)[3]; \
-    }
-
-#else
-
-#define WINO_INPUT(d, t)                                                                      \
-    {                                                                                         \
-        WINO_VEC a_ = WINO_FMA(WINO_ALL(-4.0f), (d)[2], (d)[4]);                              \
-        WINO_VEC b_ = WINO_FMA(WINO_ALL(-4.0f), (d)[1], (d)[3]);                              \
-        WINO_VEC c_ = (d)[4] - (d)[2], e_ = (d)[3] - (d)[1];                                  \
-        (t)[0] = WINO_FMA(WINO_ALL(4.0f), (d)[0], WINO_FMA(WINO_ALL(-5.0f), (d)[2], (d)[4])); \
-        (t)[1] = a_ + b_;                                                                     \
-        (t)[2] = a_ - b_;                                                                     \
-        (t)[3] = WINO_FMA(WINO_ALL(2.0f), e_, c_);                                            \
-        (t)[4] = WINO_FMA(WINO_ALL(-2.0f), e_, c_);                                           \
-        (t)[5] = WINO_FMA(WINO_ALL(4.0f), (d)[1], WINO_FMA(WINO_ALL(-5.0f), (d)[3], (d)[5])); \
-    }
-#define WINO_OUTPUT(m, y)                                    \
-    {                                                        \
-        WINO_VEC a_ = (m)[1] + (m)[2], b_ = (m)[1] - (m)[2]; \
-        WINO_VEC c_ = (m)[3] + (m)[4], e_ = (m)[3] - (m)[4]; \
-        (y)[0] = ((m)[0] + a_) + c_;                         \
-        (y)[1] = WINO_FMA(WINO_ALL(2.0f), e_, b_);           \
-        (y)[2] = WINO_FMA(WINO_ALL(4.0f), c_, a_);           \
-        (y)[3] = WINO_FMA(WINO_ALL(8.0f), e_, b_) + (m)[5];  \
-    }
-
-#endif
-
 
 static inline void wino_first(local float *maps, const chain_layer l, int lid) {
     const int step = l.tile_count * l.v_tile;
@@ -368,7 +320,8 @@ static inline void wino_last(local float *maps, const global float *wgt, const c
     EACH_PLACE(tile, vector, l.tile_count, l.m_tile / VW) {
         const int place = l.tile_first + tile, row = place / l.tiles_x * 4, column = place % l.tiles_x * 4;
         const int c = vector * VW, rows = l.oh - row, columns = l.ow - column;
-        local float *from = maps + l.m_at + tile * l.m_tile + c, *to = maps + l.dst + row * l.dst_y + column * l.dst_x + c;
+        local float *from = maps + l.m_at + tile * l.m_tile + c;
+        local float *to = maps + l.dst + row * l.dst_y + column * l.dst_x + c;
         /* what lies partly outside goes by way of M, whose numbers have been read by then */
         const bool is_whole = rows >= 4 && columns >= 4 && l.oc - c >= VW;
         local float *at = is_whole ? to : from;
@@ -400,7 +353,8 @@ static inline void wino_last(local float *maps, const global float *wgt, const c
 #pragma unroll 1
         for (int k = 0; k < 16; k++)
             if (k / 4 < rows && k % 4 < columns)
-                store_part(loadv_f32(at, k / 4 * at_y + k % 4 * at_x), to + k / 4 * l.dst_y + k % 4 * l.dst_x, l.oc - c);
+                store_part(loadv_f32(at, k / 4 * at_y + k % 4 * at_x), to + k / 4 * l.dst_y + k % 4 * l.dst_x,
+                           l.oc - c);
     }
 }
 #endif
@@ -418,13 +372,14 @@ static inline void wino_last(local float *maps, const global float *wgt, const c
 DEFINE_MAX(max_of_2, 2)
 DEFINE_MAX(max_of_3, 3)
 
-/* As the plain pools do: AVG (2) divides by the map's places in the window, AVG_INCLUDE_PAD (3) by the padding's too. */
+/* AVG (2) divides by the map's places in the window, AVG_INCLUDE_PAD (3) by the padding's too. */
 static inline void pool(local float *maps, const chain_layer l, int lid) {
     const bool is_small = l.pool == 1 && (l.k_kw == 2 || l.k_kw == 3);
     EACH_PLACE(y, x, l.oh, l.ow) {
         const int top = y * l.k_sh - l.k_pt, left = x * l.k_sw - l.k_pl;
         local float *to = maps + l.dst + y * l.dst_y + x * l.dst_x;
-        if (is_small && top >= 0 && left >= 0 && top + l.k_dh * (l.k_kh - 1) < l.h && left + l.k_dw * (l.k_kw - 1) < l.w) {
+        const int bottom = top + l.k_dh * (l.k_kh - 1), right = left + l.k_dw * (l.k_kw - 1);
+        if (is_small && top >= 0 && left >= 0 && bottom < l.h && right < l.w) {
             const local float *from = maps + l.src + top * l.src_y + left * l.src_x;
             for (int c = 0; c < l.c; c += VW)
                 store_part(l.k_kw == 2 ? max_of_2(from + c, l) : max_of_3(from + c, l), to + c, l.oc - c);
