@@ -17,21 +17,23 @@ enum { MOST_DEVICES = 32 };
 typedef struct choices {
     const char *device, *filter, *candidate;
     uint64_t seed;
+    unsigned part, parts; /* 1..parts */
     bool lists, is_verbose;
 } choices;
 
 static const char usage[] = "usage: conformance [--device ID] [--filter TEXT] [--candidate TEXT] [--seed N]\n"
-                            "                   [--list] [--verbose]\n"
+                            "                   [--part K/N] [--list] [--verbose]\n"
                             "  --device ID    one backend or device: cpu, cpu:0 (default: all of them)\n"
                             "  --filter TEXT  cases whose name contains TEXT\n"
                             "  --candidate TEXT  only candidates whose name contains TEXT\n"
+                            "  --part K/N     the K-th of N parts of the cases, so that N processes share the work\n"
                             "  --seed N       other numbers (default 1)\n"
                             "  --list         names of the cases, nothing is run\n"
                             "  --verbose      each candidate as it runs\n"
                             "example: conformance --device cpu:0 --filter conv3x3-c32 --seed 7\n";
 
 static bool parse(int argc, char **argv, choices *out_options) {
-    *out_options = (choices){.seed = 1};
+    *out_options = (choices){.seed = 1, .part = 1, .parts = 1};
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         char *end = NULL;
@@ -47,7 +49,11 @@ static bool parse(int argc, char **argv, choices *out_options) {
             out_options->filter = argv[++i];
         else if (strcmp(argv[i], "--candidate") == 0)
             out_options->candidate = argv[++i];
-        else if (strcmp(argv[i], "--seed") == 0) {
+        else if (strcmp(argv[i], "--part") == 0) {
+            if (sscanf(argv[++i], "%u/%u", &out_options->part, &out_options->parts) != 2 || out_options->part < 1 ||
+                out_options->part > out_options->parts)
+                return false;
+        } else if (strcmp(argv[i], "--seed") == 0) {
             out_options->seed = strtoull(argv[++i], &end, 10);
             if (*end != '\0' || end == value)
                 return false;
@@ -57,8 +63,11 @@ static bool parse(int argc, char **argv, choices *out_options) {
     return true;
 }
 
-static bool is_chosen(const choices *options, const conf_case *c) {
-    return !options->filter || strstr(c->name, options->filter);
+/* Parts are dealt in runs of neighbours, which share kernels. */
+static bool is_chosen(const choices *options, const conf_list *list, size_t index) {
+    enum { RUNS = 32 };
+    return index * RUNS / list->count % options->parts == options->part - 1 &&
+           (!options->filter || strstr(list->items[index].name, options->filter));
 }
 
 /* ---- devices ------------------------------------------------------------------------------------------------------ */
@@ -206,7 +215,7 @@ static fr_status run_all(field *f, fr_check_oracle *oracle, const conf_list *lis
         FR_TRY(f->devices[i].backend->memory_use(f->devices[i].device, &before[i]));
     }
     for (size_t i = 0; i < list->count; i++)
-        if (is_chosen(options, &list->items[i])) {
+        if (is_chosen(options, list, i)) {
             fr_status status = run_case(f, oracle, &list->items[i], options->seed);
             if (status != FR_OK)
                 return fr_fail_within(status, "case %s", list->items[i].name);
@@ -253,7 +262,7 @@ int main(int argc, char **argv) {
     FR_GO(done, conf_cases_build(&list));
     if (options.lists) {
         for (size_t i = 0; i < list.count; i++)
-            if (is_chosen(&options, &list.items[i]))
+            if (is_chosen(&options, &list, i))
                 puts(list.items[i].name);
         goto done;
     }
