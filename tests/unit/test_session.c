@@ -161,21 +161,36 @@ TEST(cpu_in_narrow_precisions) {
 }
 
 /* With the kernels that are guessed best: measuring them is the tests' of tuning. */
-TEST(opencl_in_int8) {
+static void check_guessed(const char *device, const char *model, int32_t fold, fr_precision precision, double limit) {
+    fixture f;
+    fr_session_options o = options_for(device, 16);
+    o.precision = precision;
+    o.tuning = FR_TUNING_OFF;
+    CHECK(make(&f, model, fold, 5));
+    double far = run_once(&f, &o);
+    CHECK(far >= 0 && far <= limit);
+    drop(&f);
+}
+
+TEST(opencl_answers_as_the_graph) {
+    static const char *const models[] = {"v1", "v2", "v3", "v4", "v5", "v6", "n1", "n2", "n3", "n4"};
+    CHECK(open_context());
+    if (!has("opencl", FR_PRECISION_F32))
+        SKIP("no OpenCL device");
+    for (size_t m = 0; m < sizeof models / sizeof models[0]; m++)
+        for (int32_t fold = 1; fold <= 4; fold++)
+            check_guessed("opencl", models[m], fold, FR_PRECISION_F32, 1e-4);
+}
+
+TEST(opencl_in_narrow_precisions) {
     static const char *const models[] = {"v1", "n1"};
     CHECK(open_context());
     if (!has("opencl", FR_PRECISION_INT8))
         SKIP("no OpenCL device with int8");
     for (size_t m = 0; m < sizeof models / sizeof models[0]; m++)
         for (int32_t fold = 1; fold <= 4; fold += 3) {
-            fixture f;
-            fr_session_options o = options_for("opencl", 16);
-            o.precision = FR_PRECISION_INT8;
-            o.tuning = FR_TUNING_OFF;
-            CHECK(make(&f, models[m], fold, 5));
-            double far = run_once(&f, &o);
-            CHECK(far > 0 && far <= 0.1);
-            drop(&f);
+            check_guessed("opencl", models[m], fold, FR_PRECISION_F16, 0.01);
+            check_guessed("opencl", models[m], fold, FR_PRECISION_INT8, 0.1);
         }
 }
 
