@@ -18,15 +18,16 @@ typedef struct choices {
     const char *device, *filter, *candidate;
     uint64_t seed;
     unsigned part, parts; /* 1..parts */
-    bool lists, is_verbose;
+    bool lists, is_verbose, is_thorough;
 } choices;
 
 static const char usage[] = "usage: conformance [--device ID] [--filter TEXT] [--candidate TEXT] [--seed N]\n"
-                            "                   [--part K/N] [--list] [--verbose]\n"
+                            "                   [--part K/N] [--thorough] [--list] [--verbose]\n"
                             "  --device ID    one backend or device: cpu, cpu:0 (default: all of them)\n"
                             "  --filter TEXT  cases whose name contains TEXT\n"
                             "  --candidate TEXT  only candidates whose name contains TEXT\n"
                             "  --part K/N     the K-th of N parts of the cases, so that N processes share the work\n"
+                            "  --thorough     every candidate with both fills, not only the best guesses\n"
                             "  --seed N       other numbers (default 1)\n"
                             "  --list         names of the cases, nothing is run\n"
                             "  --verbose      each candidate as it runs\n"
@@ -41,6 +42,8 @@ static bool parse(int argc, char **argv, choices *out_options) {
             out_options->lists = true;
         else if (strcmp(argv[i], "--verbose") == 0)
             out_options->is_verbose = true;
+        else if (strcmp(argv[i], "--thorough") == 0)
+            out_options->is_thorough = true;
         else if (!value)
             return false;
         else if (strcmp(argv[i], "--device") == 0)
@@ -119,6 +122,7 @@ static void open_device(field *f, const choices *options, fr_registry *registry,
         return;
     }
     device->is_verbose = options->is_verbose;
+    device->is_thorough = options->is_thorough;
     device->only_candidate = options->candidate;
     f->count++;
 }

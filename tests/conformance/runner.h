@@ -19,6 +19,7 @@ typedef struct conf_device {
     char id[24];
     uint64_t seed; /* for the line that repeats a failure */
     bool is_verbose;
+    bool is_thorough;           /* every candidate with both fills */
     const char *only_candidate; /* others are not run; NULL = all */
     const fr_backend *backend;
     fr_device *device;
