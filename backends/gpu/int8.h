@@ -66,4 +66,12 @@ float int8_residual_scale(const fr_step *step);
 fr_status int8_finish(gpu_recipe *recipe, const gpu_traits *traits, const fr_step *step,
                       const int8_target *target) FR_MUST_CHECK;
 
+/* A variant of the direct kernel; the rest is its tile: places, vectors of outputs, items of a group. */
+#define INT8_DIRECT(name, kind, layout, vec, ...)                               \
+    {                                                                           \
+        name, GPU_KIND(kind), int8_direct_fit, int8_direct_make, layout, vec, { \
+            __VA_ARGS__                                                         \
+        }                                                                       \
+    }
+
 #endif

@@ -164,17 +164,7 @@ static fr_status wino_make(const fr_host *host, const gpu_traits *traits, const 
     return wino_pack(host, &s.weights, weights, step->has_bias, out_recipe);
 }
 
-/* name, outputs a side, tiles and vectors of a register tile, items along channels and along places */
-#define VARIANT(text, lanes, out, tiles, vectors, lx, ly)                                                          \
-    {                                                                                                              \
-        .name = text, .kinds = GPU_KIND(FR_STEP_CONV), .fit = wino_fit, .make = wino_make, .vec = lanes, .tile = { \
-            out,                                                                                                   \
-            tiles,                                                                                                 \
-            vectors,                                                                                               \
-            lx,                                                                                                    \
-            ly                                                                                                     \
-        }                                                                                                          \
-    }
+#define VARIANT(...) WINO_VARIANT(wino_fit, wino_make, __VA_ARGS__)
 
 static const gpu_variant variants[] = {
     VARIANT("wino4.v16.t7x2", 16, 4, 7, 2, 1, 1),  VARIANT("wino4.v16.t13x2", 16, 4, 13, 2, 1, 1),

@@ -131,17 +131,7 @@ static fr_status wino3_make(const fr_host *host, const gpu_traits *traits, const
     return status == FR_OK ? wino_pack(host, &s.weights, weights, step->has_bias, out_recipe) : status;
 }
 
-/* name, outputs a side, tiles and vectors of a register tile, items along channels and along tiles */
-#define VARIANT(text, lanes, out, tiles, vectors, lx, ly)                                                            \
-    {                                                                                                                \
-        .name = text, .kinds = GPU_KIND(FR_STEP_CONV), .fit = wino3_fit, .make = wino3_make, .vec = lanes, .tile = { \
-            out,                                                                                                     \
-            tiles,                                                                                                   \
-            vectors,                                                                                                 \
-            lx,                                                                                                      \
-            ly                                                                                                       \
-        }                                                                                                            \
-    }
+#define VARIANT(...) WINO_VARIANT(wino3_fit, wino3_make, __VA_ARGS__)
 
 static const gpu_variant variants[] = {
     VARIANT("wino4x3.v16.t13x2", 16, 4, 13, 2, 1, 1),  VARIANT("wino2x3.v16.t13x2", 16, 2, 13, 2, 1, 1),

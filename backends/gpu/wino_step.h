@@ -47,4 +47,12 @@ void wino_defines(gpu_dispatch *d, const gpu_traits *traits, const wino_shape *s
 /* pooled: the kernel does the step's pool too. */
 void wino_params(gpu_dispatch *d, const wino_shape *s, const wino_room *room, bool pooled);
 
+/* Name, lanes, outputs a side, tiles and vectors of a register tile, items along channels and along places or tiles. */
+#define WINO_VARIANT(fit_fn, make_fn, text, lanes, ...)                                                        \
+    {                                                                                                          \
+        .name = text, .kinds = GPU_KIND(FR_STEP_CONV), .fit = fit_fn, .make = make_fn, .vec = lanes, .tile = { \
+            __VA_ARGS__                                                                                        \
+        }                                                                                                      \
+    }
+
 #endif

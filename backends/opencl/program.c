@@ -41,12 +41,8 @@ fr_status ocl_candidates(fr_device *device, const fr_step *step, fr_candidate *o
 
 /* ---- compile ------------------------------------------------------------------------------------------------------ */
 
-static const fr_step *end_step(const fr_step *step, bool last) { /* a chain's ends are its first and last steps' */
-    return step->kind == FR_STEP_CHAIN ? &step->sub[last ? step->n_sub - 1 : 0] : step;
-}
-
 static void measure_ends(const fr_step *step, fr_program *program) {
-    const fr_step *first = end_step(step, false), *last = end_step(step, true);
+    const fr_step *first = fr_step_first(step), *last = fr_step_last(step);
     program->n_src = step->n_src;
     for (int32_t i = 0; i < step->n_src; i++)
         program->src_bytes[i] = fr_tensor_bytes(&step->src[i], step->n);

@@ -57,17 +57,6 @@ static inline void store_part(VEC v, local float *to, int count) {
         *to = two.x;
 }
 
-static inline VEC first_lanes(VEC v, int count) {
-#if VW == 16
-    const IVEC lane = (IVEC)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-#elif VW == 8
-    const IVEC lane = (IVEC)(0, 1, 2, 3, 4, 5, 6, 7);
-#else
-    const IVEC lane = (IVEC)(0, 1, 2, 3);
-#endif
-    return select((VEC)(0.0f), v, lane < count);
-}
-
 static inline void clear(local float *to, int count, int lid) {
     for (int i = lid * VW; i < count; i += LX * VW)
         store_part((VEC)(0.0f), to + i, count - i);
@@ -137,7 +126,7 @@ static inline void store(global DST_T *dst, const chain_params p, const local fl
         const local float *from = maps + l.src + y * l.src_y + x * l.src_x;
         if (is_blocked && p.to_block == VW)
             for (int c = 0; c < l.c; c += VW)
-                DST_STOREV(first_lanes(loadv_f32(from, c), l.c - c), dst, MAP_AT(p, to, n, c, y, x));
+                DST_STOREV(KEEP_LANES(loadv_f32(from, c), l.c - c), dst, MAP_AT(p, to, n, c, y, x));
         else
             for (int c = 0; c < (is_blocked ? stored : l.c); c++)
                 DST_STORE(c < l.c ? from[c] : 0.0f, dst, MAP_AT(p, to, n, c, y, x));

@@ -23,20 +23,6 @@ typedef struct map_view {
 
 static inline int channel_at(map_view m, int c) { return c / m.block * m.b + c % m.block * m.c; }
 
-static inline VEC lanes_below(VEC v, int count) { /* the lanes past count become 0 */
-#if VW == 1
-    return count > 0 ? v : 0.0f;
-#elif VW == 2
-    return select((VEC)0.0f, v, (IVEC)(0, 1) < count);
-#elif VW == 4
-    return select((VEC)0.0f, v, (IVEC)(0, 1, 2, 3) < count);
-#elif VW == 8
-    return select((VEC)0.0f, v, (IVEC)(0, 1, 2, 3, 4, 5, 6, 7) < count);
-#else
-    return select((VEC)0.0f, v, (IVEC)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) < count);
-#endif
-}
-
 /* Channels o..o+count of the place that begins at `at`; the other lanes are anything. o_at = channel_at(m, o): divisions that
  * are done once for many places. */
 static inline VEC residual_lanes(const __global RES_T *at, map_view m, int o, int o_at, int count) {
@@ -51,7 +37,7 @@ static inline VEC residual_lanes(const __global RES_T *at, map_view m, int o, in
 static inline void store_lanes(VEC v, __global DST_T *at, map_view m, int o, int o_at, int count) {
     v = DST_STORED(v, m.scale);
     if (m.side == 1 || (m.side == 2 && count == VW)) {
-        DST_STOREV(lanes_below(v, count), at, o_at);
+        DST_STOREV(KEEP_LANES(v, count), at, o_at);
         return;
     }
     float lane[VW];
