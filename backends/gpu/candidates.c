@@ -48,9 +48,22 @@ typedef struct offers {
     uint32_t count;
 } offers;
 
+/* Without narrow numbers f32 is all there is; images may still be bytes. */
+static bool is_wide(const fr_step *step) {
+    bool wide = step->dst.dtype == FR_F32 || step->dst.dtype == FR_S32;
+    for (int32_t s = 0; s < step->n_src; s++)
+        wide &= step->src[s].dtype == FR_F32 || step->src[s].dtype == FR_S32 ||
+                (step->src[s].dtype == FR_U8 && fr_step_first(step)->kind == FR_STEP_INGEST);
+    return wide && step->compute == FR_PRECISION_F32;
+}
+
 static void answer(const offers *o, const gpu_variant *v, fr_candidate *c, double *out_ns) {
     if (o->wrong)
         c->refused = (uint16_t)o->wrong;
+    else if (v->vec > o->traits->max_vec)
+        c->refused = FR_WHY_ISA;
+    else if (!o->traits->narrow && !is_wide(o->step))
+        c->refused = FR_WHY_DTYPE;
     else
         v->fit(o->traits, o->step, v, c, out_ns);
     if (!c->refused && o->is_bad)

@@ -33,6 +33,12 @@ typedef struct gpu_traits {
     bool half_math;    /* cl_khr_fp16 / shaderFloat16 (halves can be stored without it) */
     bool dot8;         /* four s8 x u8/s8 products and their sum in one instruction */
     bool gemm_library; /* GPU_CALL_GEMM works */
+    bool lockstep;     /* a group's items are lanes of one vector: groups of one item are not offered */
+    int32_t max_vec;   /* lanes that a kernel's vectors may have: 16 in OpenCL C, 4 in GLSL */
+    bool narrow;       /* numbers of 8 and 16 bits can be stored; else f32 alone (u8 images are read) */
+    bool texels;       /* four numbers side by side can be read through a view (gpu_dispatch.texels) */
+    bool spread;       /* items of a subgroup, `subgroup` of them, can take each other's numbers */
+    bool matrix;       /* cooperative matrices: f16 factors 16x16 by 16x16, f32 sums, a subgroup each */
 } gpu_traits;
 
 typedef union gpu_word {
@@ -81,6 +87,8 @@ typedef struct gpu_dispatch {
     int32_t n_defines;
     gpu_bind buffers[GPU_MAX_BUFFERS];
     int32_t n_buffers;
+    uint32_t texels; /* bit b: buffers[b] is read through a view of four f32 or f16 (elem_bytes 4 or 2) a texel; the
+                        offset stays in elements, a multiple of four */
     gpu_word params[GPU_PARAM_WORDS];
     int32_t n_params;
     uint32_t groups[3], local[3]; /* work-groups, and items in each (the kernel sees them as LX, LY, LZ) */

@@ -125,6 +125,8 @@ static void fill_traits(const asked *a, ocl_found *found, bool gemm_library) {
     cl_bitfield dot = 0;
     traits->is_cpu = found->facts.kind == FR_DEVICE_CPU;
     traits->vec = traits->is_cpu ? native_vector(a) : 4;
+    traits->max_vec = 16;
+    traits->narrow = true; /* vload_half and the byte types are in OpenCL 1.0 */
     traits->units = found->facts.units;
     traits->max_items = ask(a, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof items, &items) ? (uint32_t)items : 1;
     traits->subgroup = subgroup_size(a);

@@ -15,7 +15,8 @@ static const uint64_t most_scratch = 4ull << 31; /* offsets into it are 32-bit n
 
 static gpu_traits cpu_traits(int32_t vec) {
     return (gpu_traits){
-        .is_cpu = true, .vec = vec, .units = 2, .max_items = 4096, .local_bytes = 1 << 20, .gemm_library = vec != 8};
+        .is_cpu = true, .vec = vec, .units = 2, .max_items = 4096, .local_bytes = 1 << 20, .gemm_library = vec != 8,
+        .max_vec = 16, .narrow = true};
 }
 
 static gpu_traits card_traits(uint64_t local_bytes, uint32_t max_items) {
@@ -27,7 +28,9 @@ static gpu_traits card_traits(uint64_t local_bytes, uint32_t max_items) {
                         .real_local = true,
                         .half_math = true,
                         .dot8 = local_bytes > 32 << 10,
-                        .gemm_library = true};
+                        .gemm_library = true,
+                        .max_vec = 16,
+                        .narrow = true};
 }
 
 typedef struct named_traits {
