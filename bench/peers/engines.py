@@ -92,6 +92,7 @@ class Ncnn(Engine):
     name = "ncnn"
     precisions = ("f32", "bf16")
     whole_batches = False
+    vulkan = False
 
     def version(self):
         import ncnn
@@ -104,20 +105,27 @@ class Ncnn(Engine):
         param, weights = self.convert(onnx_path)
         net = ncnn.Net()
         net.opt.num_threads = threads
-        net.opt.use_vulkan_compute = False
+        net.opt.use_vulkan_compute = self.vulkan
+        if self.vulkan:
+            if ncnn.get_gpu_count() < 1:
+                raise Unsupported("ncnn finds no Vulkan device")
+            net.set_vulkan_device(0)
         net.opt.use_bf16_storage = precision == "bf16"
-        net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = net.opt.use_fp16_packed = False
+        net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = net.opt.use_fp16_packed = precision == "f16"
         net.load_param(param)
         net.load_model(weights)
         first, last = net.input_names()[0], net.output_names()[0]
 
+        def answer(given):
+            extractor = net.create_extractor()
+            extractor.input(first, given)
+            return extractor.extract(last)[1]
+
         def run(x):
-            rows = []
-            for image in x:
-                extractor = net.create_extractor()
-                extractor.input(first, ncnn.Mat(image))
-                rows.append(np.array(extractor.extract(last)[1]).reshape(-1))
-            return np.stack(rows)
+            if not self.whole_batches:
+                return np.stack([np.array(answer(ncnn.Mat(image))).reshape(-1) for image in x])
+            rows = answer(ncnn.Mat(x, 0))
+            return np.stack([np.array(rows.batch(i)).reshape(-1) for i in range(len(x))])
 
         return run
 
@@ -138,6 +146,15 @@ class Ncnn(Engine):
             if not os.path.exists(param):
                 raise Unsupported("pnnx: " + (done.stderr or done.stdout).strip().splitlines()[-1])
         return param, weights
+
+
+class NcnnVulkan(Ncnn):
+    """ncnn on the first Vulkan device, which its own loader finds; a batch is one call."""
+
+    name = "ncnn-vulkan"
+    precisions = ("f32", "f16")
+    whole_batches = True
+    vulkan = True
 
 
 class Torch(Engine):
@@ -255,4 +272,4 @@ class Split:
         return np.concatenate(list(self.pool.map(lambda job: np.array(job[0](job[1])), zip(self.runs, parts))))
 
 
-ALL = [OnnxRuntime(), OpenVino(), Ncnn(), Torch()]
+ALL = [OnnxRuntime(), OpenVino(), Ncnn(), NcnnVulkan(), Torch()]

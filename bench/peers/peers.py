@@ -1,4 +1,5 @@
-"""foldrun beside its peers on this machine's CPU: same ONNX files, same images, same threads, each at its own best batch.
+"""foldrun beside its peers on this machine: same ONNX files, same images, same threads, each at its own best batch. On the CPU,
+or with --device vulkan:0 on a Vulkan device, where ncnn is the peer.
 
 Answers are compared before anything is timed. Then the engines take turns, round after round, so that the machine's drift
 hits all alike; a figure is the median over rounds, its spread the least and the most.
@@ -16,8 +17,9 @@ import time
 import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PEERS = ["onnxruntime", "openvino", "ncnn", "pytorch"]
-TOLERANCE = {"f32": 2e-3, "bf16": 6e-2, "int8": 0.5}  # of the largest answer
+CPU_PEERS = ["onnxruntime", "openvino", "ncnn", "pytorch"]
+VULKAN_PEERS = ["ncnn-vulkan"]
+TOLERANCE = {"f32": 2e-3, "f16": 2e-2, "bf16": 6e-2, "int8": 0.5}  # of the largest answer
 
 
 class Peer:
@@ -75,12 +77,12 @@ class Peer:
 class Foldrun:
     name = "foldrun"
 
-    def __init__(self, command, model, precision, threads, fold):
-        self.command, self.model, self.precision, self.threads, self.fold = command, model, precision, threads, fold
+    def __init__(self, command, model, precision, place, fold):
+        self.command, self.model, self.precision, self.place, self.fold = command, model, precision, place, fold
         self.batch, self.schedule = None, ""
 
     def bench(self, batch, seconds):
-        done = subprocess.run([self.command, "bench", self.model, "--fold", str(self.fold), "--batch", str(batch), "--precision", self.precision, "--threads", str(self.threads),
+        done = subprocess.run([self.command, "bench", self.model, "--fold", str(self.fold), "--batch", str(batch), "--precision", self.precision, *self.place,
                                "--input-dtype", "f32", "--duration", str(seconds), "--warmup", "0.1", "--json"], capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(f"foldrun: {done.stderr.strip()}")
@@ -90,7 +92,7 @@ class Foldrun:
 
     def settle(self, batches, seconds):
         self.batch = max(batches, key=lambda batch: self.bench(batch, seconds))
-        return (1, self.threads, self.batch)
+        return (1, 0, self.batch)
 
     def time(self, seconds):
         return self.bench(self.batch, seconds)
@@ -122,7 +124,8 @@ def compare(command, model, fold, precision, options, folder):
                    check=True, capture_output=True)
     reference = np.load(answers).reshape(64, -1)[:4]
     setup = {"onnx": onnx, "inputs": os.path.join(folder, "inputs.npy"), "fold": fold}
-    engines = [Foldrun(command, model, precision, options.threads, fold)] + [Peer(name, precision, options.threads, setup) for name in options.peers]
+    place = ["--device", options.device] if options.device else ["--threads", str(options.threads)]
+    engines = [Foldrun(command, model, precision, place, fold)] + [Peer(name, precision, options.threads, setup) for name in options.peers]
     rows, running = [], []
     for engine in engines:
         batches = [max(1, b // fold) for b in options.batches] if isinstance(engine, Peer) else options.batches
@@ -158,16 +161,16 @@ def cell(row):
     return f"{r['median']:,.0f} ±{100 * (r['most'] - r['least']) / 2 / r['median']:.0f}%"
 
 
-def table(results):
-    lines = ["| model | f | precision | foldrun | " + " | ".join(PEERS) + " | foldrun / best peer |", "|---|---|---|---|" + "---|" * (len(PEERS) + 1)]
+def table(results, peers_asked):
+    lines = ["| model | f | precision | foldrun | " + " | ".join(peers_asked) + " | foldrun / best peer |", "|---|---|---|---|" + "---|" * (len(peers_asked) + 1)]
     for key in dict.fromkeys((r["model"], r["fold"], r["precision"]) for r in results):
         rows = {r["engine"]: r for r in results if (r["model"], r["fold"], r["precision"]) == key}
-        peers = [rows[p] for p in PEERS if p in rows and "images_per_s" in rows[p]]
+        peers = [rows[p] for p in peers_asked if p in rows and "images_per_s" in rows[p]]
         ratio = "-"
         if peers and "images_per_s" in rows["foldrun"]:
             best = max(peers, key=lambda r: r["images_per_s"]["median"])
             ratio = f"{rows['foldrun']['images_per_s']['median'] / best['images_per_s']['median']:.2f} ({best['engine']})"
-        lines.append("| " + " | ".join([key[0], str(key[1]), key[2], cell(rows["foldrun"])] + [cell(rows.get(p, {})) for p in PEERS] + [ratio]) + " |")
+        lines.append("| " + " | ".join([key[0], str(key[1]), key[2], cell(rows["foldrun"])] + [cell(rows.get(p, {})) for p in peers_asked] + [ratio]) + " |")
     return "\n".join(lines)
 
 
@@ -181,16 +184,20 @@ def main():
     parser.add_argument("--foldrun", default=os.path.join(HERE, "..", "..", "build", "release", "foldrun"))
     parser.add_argument("--models", default="v1,v2,v3,v4,v5,v6,n1,n2,n3,n4")
     parser.add_argument("--fold", default="1")
-    parser.add_argument("--precision", default="f32", help="f32,bf16,int8")
+    parser.add_argument("--precision", default="f32", help="f32,bf16,f16,int8")
     parser.add_argument("--batches", default="64,256,1024", help="images")
-    parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--device", help="of foldrun, where it is not the CPU: vulkan:0")
+    parser.add_argument("--peers", help="default: %s; on a Vulkan device %s" % (",".join(CPU_PEERS), ",".join(VULKAN_PEERS)))
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("-o", "--output", help="rows as JSON")
     options = parser.parse_args()
     options.batches = [int(b) for b in options.batches.split(",")]
-    options.peers = [p for p in options.peers.split(",") if p]
+    if options.peers is None:
+        options.peers = VULKAN_PEERS if (options.device or "").startswith("vulkan") else CPU_PEERS
+    else:
+        options.peers = [p for p in options.peers.split(",") if p]
     results = []
     for precision in options.precision.split(","):
         for model in options.models.split(","):
@@ -206,7 +213,7 @@ def main():
                     with open(options.output + ".part", "w") as file:
                         json.dump({"machine": machine(), "command": sys.argv, "results": results}, file, indent=1)
                     os.replace(options.output + ".part", options.output)
-    print(table(results))
+    print(table(results, options.peers))
 
 
 if __name__ == "__main__":
