@@ -27,7 +27,7 @@ static const char usage[] = "usage: conformance [--device ID] [--filter TEXT] [-
                             "  --filter TEXT  cases whose name contains TEXT\n"
                             "  --candidate TEXT  only candidates whose name contains TEXT\n"
                             "  --part K/N     the K-th of N parts of the cases, so that N processes share the work\n"
-                            "  --thorough     every candidate with both fills, not only the best guesses\n"
+                            "  --thorough     every candidate with both fills in every case, not only the best guesses\n"
                             "  --seed N       other numbers (default 1)\n"
                             "  --list         names of the cases, nothing is run\n"
                             "  --verbose      each candidate as it runs\n"

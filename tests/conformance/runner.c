@@ -367,7 +367,15 @@ static bool is_sound(conf_device *device, const conf_case *the_case, const fr_st
     return fault == NULL;
 }
 
-/* The best guesses run both fills; of a long tail of variants each runs one of the two, unless all is asked for. */
+static bool mixes_dtypes(const fr_step *step) {
+    for (int32_t i = 0; i < step->n_src; i++)
+        if (step->src[i].dtype != step->dst.dtype)
+            return true;
+    return false;
+}
+
+/* The best guesses run both fills; of a long tail of variants each runs one of the two, and none where dtypes are mixed (on
+ * most devices each mixture is a kernel of its own to build), unless all is asked for. */
 static bool takes_fill(const conf_device *device, const conf_case *the_case, const fr_candidate *c, uint32_t place,
                        fr_check_fill fill, bool can_be_exact) {
     enum { BOTH = 6 };
@@ -375,6 +383,8 @@ static bool takes_fill(const conf_device *device, const conf_case *the_case, con
         return fill == FR_CHECK_RANDOM;
     if (device->is_thorough || place < BOTH)
         return true;
+    if (mixes_dtypes(&the_case->step) && fr_step_first(&the_case->step)->kind != FR_STEP_INGEST)
+        return false;
     fr_hash hash = fr_hash_bytes(the_case->name, strlen(the_case->name), (fr_hash){1, 2});
     hash = fr_hash_bytes(c->name, strlen(c->name), hash);
     return (hash.a & 1) == (fill == FR_CHECK_RANDOM);
