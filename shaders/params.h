@@ -49,7 +49,15 @@
 #define CONV_IGEMM_PARAMS(I, F) CONV_PARAMS(I, F) I(tiles) I(zeros_from) I(pixels) I(depth) I(by_vectors)
 /* As if there were one group of all channels; stored: channels that the weights have */
 #define CONV_DEPTHWISE_PARAMS(I, F) CONV_PARAMS(I, F) I(stored) I(zeros_from) I(strip_rows)
+/* The same; *_four: from channel to channel as far as whole fours go; total: strips of rows of one column, all inputs and fours
+ * of channels counted */
+#define CONV_COLUMNS_PARAMS(I, F) CONV_PARAMS(I, F) I(stored) I(src_four) I(dst_four) I(res_four) I(total)
 #define CONV_PLAIN_PARAMS(I, F) CONV_PARAMS(I, F) I(total)
+/* pixels of all inputs, or strips of TILE_PX of them, `strips` an input; blocks: of four channels; *_step: from one such block
+ * to the next; min(max(x, low), high) + slope * min(x, 0) is the activation, where it is made of straight lines */
+#define CONV_SPREAD_PARAMS(I, F)                                                                              \
+    CONV_PARAMS(I, F) I(tiles) I(pixels) I(strips) I(blocks) I(src_step) I(dst_step) I(res_step) F(low) F(high) \
+    F(slope)
 
 /* conv_int8: a place is one of the conv's own map, all inputs counted; strides in elements. Steps are in words, from tile to
  * tile of outputs. stored: channels of dst as stored. Pooled: band_rows rows of dst an item, its map in band_bytes of

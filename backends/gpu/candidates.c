@@ -107,6 +107,25 @@ fr_status gpu_candidates(const gpu_traits *traits, const char *prefix, const fr_
     return FR_OK;
 }
 
+static bool is_curved(const fr_step *step) {
+    bool curved = step->act == FR_ACT_SIGMOID || step->act == FR_ACT_TANH;
+    for (int32_t i = 0; step->kind == FR_STEP_CHAIN && i < step->n_sub; i++)
+        curved |= is_curved(&step->sub[i]);
+    return curved;
+}
+
+/* Where items are lanes both sides of a branch are computed: what a kernel's activation may need is said when it is built. */
+static void say_curves(const fr_step *step, gpu_recipe *recipe) {
+    for (int32_t i = 0; i < recipe->n_dispatches; i++) {
+        gpu_dispatch *d = &recipe->dispatches[i];
+        bool is_said = d->call != GPU_CALL_KERNEL;
+        for (int32_t k = 0; k < d->n_defines; k++)
+            is_said |= strcmp(d->defines[k].name, "CURVED") == 0;
+        if (!is_said)
+            gpu_define_int(d, "CURVED", is_curved(step));
+    }
+}
+
 static fr_status check_recipe(const fr_host *host, const gpu_recipe *recipe, const char *name) {
     if (recipe->n_dispatches < 1)
         return host_fail(host, FR_INTERNAL, "kernel %s has nothing to run", name);
@@ -142,6 +161,8 @@ fr_status gpu_recipe_make(const fr_host *host, const gpu_traits *traits, const f
         return host_fail(host, FR_UNSUPPORTED, "kernel %s does not run this step", candidate->name);
     out_recipe->scratch_bytes = again.scratch_bytes;
     fr_status status = v->make(host, traits, step, v, weights, out_recipe);
+    if (status == FR_OK && traits->lockstep)
+        say_curves(step, out_recipe);
     if (status == FR_OK)
         status = check_recipe(host, out_recipe, candidate->name);
     if (status != FR_OK)

@@ -7,14 +7,25 @@
 #include "gpu/wino_pack.h"
 
 enum { ITEMS, PAIR_PIXELS, SINGLE_PIXELS, WINO_KILO }; /* of gpu_variant.tile */
+enum { FC_SUMS = 64 };                                 /* vectors of four that the shader keeps beside its maps */
+
+static int64_t most_floats(const gpu_traits *traits) {
+    int64_t beside = traits->lockstep ? 4 * FC_SUMS : 0;
+    return (int64_t)(traits->local_bytes / sizeof(float)) - beside;
+}
 
 static chain_tiles tiles_of(const gpu_traits *traits, const gpu_variant *v) {
     return (chain_tiles){.vec = v->vec,
                          .pair_pixels = v->tile[PAIR_PIXELS],
                          .single_pixels = v->tile[SINGLE_PIXELS],
                          .wino_floats = v->tile[WINO_KILO] * 1024,
-                         .most_floats = (int64_t)(traits->local_bytes / sizeof(float)),
+                         .most_floats = most_floats(traits),
                          .is_spread = v->tile[ITEMS] > 1};
+}
+
+/* Items are the lanes of a CPU's vectors: its "local" memory is none, and views are read faster than buffers. */
+static bool is_software(const gpu_traits *traits) {
+    return traits->lockstep && !traits->real_local;
 }
 
 /*
@@ -22,12 +33,12 @@ static chain_tiles tiles_of(const gpu_traits *traits, const gpu_variant *v) {
  * the less each of them takes: the next of a few sizes.
  */
 static int32_t local_floats(const gpu_traits *traits, int64_t wanted) {
-    int64_t most = (int64_t)(traits->local_bytes / sizeof(float));
-    if (traits->is_cpu)
+    int64_t most = most_floats(traits);
+    if (traits->is_cpu || is_software(traits))
         return (int32_t)most;
     int64_t size = 2048;
     while (size < wanted)
-        size = size * 3 / 2 >= wanted ? size * 3 / 2 : size * 2;
+        size = !traits->lockstep && size * 3 / 2 >= wanted ? size * 3 / 2 : size * 2;
     return (int32_t)(size < most ? size : most);
 }
 
@@ -51,7 +62,10 @@ static void fit(const gpu_traits *traits, const fr_step *step, const gpu_variant
     chain_plan plan;
     chain_tiles tiles = tiles_of(traits, v);
     uint16_t native = gpu_block_layout(traits->vec);
-    if ((!traits->is_cpu && v->tile[ITEMS] == 1) || (uint32_t)v->tile[ITEMS] > traits->max_items) {
+    bool is_alone = v->tile[ITEMS] == 1,
+         is_wide = v->tile[ITEMS] > 64; /* wide: of use where groups run beside others */
+    if ((!traits->is_cpu && is_alone) || (is_software(traits) && is_wide) ||
+        (uint32_t)v->tile[ITEMS] > traits->max_items) {
         out->refused = FR_WHY_ISA;
         return;
     }
@@ -75,6 +89,8 @@ static void fit(const gpu_traits *traits, const fr_step *step, const gpu_variant
     out->granule = v->vec;
     /* items that share an input wait for each other, and vectors that are not the device's own are slow on it */
     double efficiency = traits->is_cpu ? (v->tile[ITEMS] == 1 ? 0.8 : 0.02) : 0.25;
+    if (is_software(traits))
+        efficiency = 0.03; /* lanes read shared memory one by one */
     if (plan.has_wino)
         efficiency *= 1.7; /* of direct sums */
     if (v->vec != traits->vec)
@@ -131,13 +147,13 @@ static void put_scales(gpu_recipe *recipe, const chain_layer *l, const fr_weight
 }
 
 static fr_status pack(const fr_host *host, const fr_step *step, const chain_plan *plan, const fr_weights *weights,
-                      int32_t vec, gpu_recipe *recipe) {
+                      int32_t vec, int32_t layer_words, gpu_recipe *recipe) {
     if (!weights || !weights->sub)
         return host_fail(host, FR_INVALID, "the chain's weights are missing");
     HOST_TRY(gpu_pack_new(host, recipe, (uint64_t)plan->packed_floats * sizeof(float)));
-    memcpy(recipe->packed, plan->layers, (size_t)plan->n_layers * sizeof(chain_layer));
     for (int32_t i = 0; i < plan->n_layers; i++) {
         const chain_layer *l = &plan->layers[i];
+        memcpy((float *)recipe->packed + (ptrdiff_t)i * layer_words, l, sizeof *l);
         const fr_step *sub = &step->sub[plan->sub[i]];
         const fr_weights *from = &weights->sub[plan->sub[i]];
         if (l->kind == CHAIN_INGEST)
@@ -157,14 +173,26 @@ static fr_status pack(const fr_host *host, const fr_step *step, const chain_plan
     return FR_OK;
 }
 
+/* In OpenCL C a build's constants do what takes several kernels in GLSL. */
+static const char *kernel_of(const gpu_traits *traits, bool has_wino, bool is_viewed) {
+    if (!traits->lockstep)
+        return "chain";
+    if (has_wino)
+        return is_viewed ? "chain_wino_texels" : "chain_wino";
+    return is_viewed ? "chain_texels" : "chain";
+}
+
 static fr_status make(const fr_host *host, const gpu_traits *traits, const fr_step *step, const gpu_variant *v,
                       const fr_weights *weights, gpu_recipe *out) {
     chain_plan plan;
     chain_tiles tiles = tiles_of(traits, v);
     if (chain_plan_make(step, &tiles, &plan) != FR_WHY_NOT)
         return host_fail(host, FR_INTERNAL, "a chain that fits has no plan");
-    HOST_TRY(pack(host, step, &plan, weights, v->vec, out));
-    gpu_dispatch *d = gpu_add(out, "chain", "chain");
+    int32_t layer_words = traits->lockstep ? CHAIN_LAYER_FOURS * 4 : CHAIN_LAYER_WORDS;
+    HOST_TRY(pack(host, step, &plan, weights, v->vec, layer_words, out));
+    bool has_wino = v->tile[WINO_KILO] > 0, is_viewed = is_software(traits) && traits->texels;
+    gpu_dispatch *d = gpu_add(out, "chain", kernel_of(traits, has_wino, is_viewed));
+    d->texels = is_viewed ? 1u << 2 : 0; /* the weights */
     uint32_t items = (uint32_t)v->tile[ITEMS];
     fr_tensor from = step->src[0];
     if (step->sub[0].kind == FR_STEP_INGEST)
@@ -177,7 +205,8 @@ static fr_status make(const fr_host *host, const gpu_traits *traits, const fr_st
     gpu_define_int(d, "DST_DTYPE", step->dst.dtype);
     gpu_define_int(d, "PAIR_PX", v->tile[PAIR_PIXELS]);
     gpu_define_int(d, "SINGLE_PX", v->tile[SINGLE_PIXELS]);
-    gpu_define_int(d, "WINO_OUT", v->tile[WINO_KILO] > 0 ? 4 : 0);
+    if (!traits->lockstep)
+        gpu_define_int(d, "WINO_OUT", has_wino ? 4 : 0);
     gpu_define_int(d, "MAPS", local_floats(traits, plan.map_floats));
     gpu_bind_buffer(d, 0, 0, (uint32_t)fr_dtype_bytes((fr_dtype)from.dtype));
     gpu_bind_buffer(d, GPU_DST, 0, (uint32_t)fr_dtype_bytes((fr_dtype)step->dst.dtype));

@@ -339,7 +339,7 @@ static bool finish(builder *b) {
             set_sums(b, it);
         if (l->kind == CHAIN_INGEST) { /* mean and scale of a row of images */
             l->weight = (int32_t)b->plan->packed_floats;
-            b->plan->packed_floats += 2 * (int64_t)(l->image_c * l->ow + b->tiles->vec);
+            b->plan->packed_floats += gpu_round_up(2 * (l->image_c * l->ow + b->tiles->vec), b->tiles->vec);
         }
         if (!(it->is_wino ? put_wino(b, it) : put(b, l, it->sub)))
             return false;
@@ -366,7 +366,7 @@ static fr_reason plan_once(const fr_step *chain, const chain_tiles *tiles, chain
         if (b.links[i].layer.kind == CHAIN_CONV)
             choose_wino(&b, &b.links[i]);
     place_maps(&b);
-    out_plan->packed_floats = (int64_t)(sizeof(chain_layer) / sizeof(float)) * CHAIN_MOST_LAYERS;
+    out_plan->packed_floats = (int64_t)CHAIN_LAYER_FOURS * 4 * CHAIN_MOST_LAYERS;
     if (out_plan->map_floats > INT32_MAX / 4 || !finish(&b) || out_plan->packed_floats > INT32_MAX / 4)
         return FR_WHY_MEMORY;
     return FR_WHY_NOT;

@@ -30,6 +30,7 @@ typedef enum chain_kind { /* chain.cl knows them by number */
 typedef struct chain_layer {
     CHAIN_LAYER(CHAIN_INT_, CHAIN_FLOAT_)
 } chain_layer;
+enum { CHAIN_LAYER_WORDS = sizeof(chain_layer) / 4, CHAIN_LAYER_FOURS = (CHAIN_LAYER_WORDS + 3) / 4 };
 
 typedef struct chain_plan {
     chain_layer layers[CHAIN_MOST_LAYERS];

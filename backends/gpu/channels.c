@@ -17,6 +17,8 @@ static bool fits_squares(const fr_step *settled, int32_t vec) {
 
 static fr_reason why_not(const gpu_traits *traits, const gpu_variant *variant, const fr_step *settled) {
     const fr_tensor *src = &settled->src[0], *dst = &settled->dst;
+    if (!gpu_maps_runs(traits, variant->tile[MAPS_STYLE]))
+        return FR_WHY_ISA;
     switch (variant->tile[MAPS_STYLE]) {
     case MAPS_WALK:
         return !gpu_maps_walks(settled, variant) ? FR_WHY_LAYOUT
@@ -29,7 +31,7 @@ static fr_reason why_not(const gpu_traits *traits, const gpu_variant *variant, c
         if ((fr_layout_block(dst->layout) > 1) != (fr_layout_block(variant->layout) > 1))
             return FR_WHY_LAYOUT; /* the other variant of rows */
         return is_one_place(src) ? FR_WHY_NOT : FR_WHY_SHAPE;
-    case MAPS_GROUP: return is_one_place(src) && traits->max_items >= GPU_MAPS_ITEMS ? FR_WHY_NOT : FR_WHY_SHAPE;
+    case MAPS_GROUP: return is_one_place(src) && gpu_maps_groups(traits, src->c) ? FR_WHY_NOT : FR_WHY_SHAPE;
     default: return traits->max_items >= GPU_MAPS_ITEMS ? FR_WHY_NOT : FR_WHY_SHAPE;
     }
 }
@@ -98,7 +100,7 @@ static fr_status channels_make(const fr_host *host, const gpu_traits *traits, co
     gpu_param_f(d, gpu_maps_scale(dst));
     int64_t places = (int64_t)step->n * src->h * src->w;
     if (style == MAPS_ITEM)
-        gpu_grid(d, (uint32_t)((places + GPU_MAPS_ITEMS - 1) / GPU_MAPS_ITEMS), 1, 1, GPU_MAPS_ITEMS, 1, 1);
+        gpu_maps_items(traits, d, places);
     else
         gpu_grid(d, (uint32_t)step->n, share.chunks, 1, 1, 1, 1);
     return FR_OK;

@@ -87,8 +87,8 @@ void gpu_conv_direct_fit(const gpu_traits *traits, const fr_step *step, const gp
     uint16_t from = (uint16_t)v->tile[GPU_DIRECT_FROM], to = (uint16_t)v->tile[GPU_DIRECT_TO];
     if (!gpu_conv_begin(traits, step, from, to, candidate, &dims))
         return;
-    if (!cut(traits, step, v, &dims, &s)) {
-        candidate->refused = FR_WHY_MEMORY;
+    if (traits->lockstep || !cut(traits, step, v, &dims, &s)) {
+        candidate->refused = traits->lockstep ? FR_WHY_ISA : FR_WHY_MEMORY; /* one item a group */
         return;
     }
     double efficiency = traits->is_cpu ? efficiency_of(traits, v, dims.c * step->win.kh * step->win.kw) : 0.01;

@@ -3,7 +3,11 @@
 
 #include "common/host_device.h"
 
-enum { STEP = 16 }; /* of the sum, between two barriers */
+enum {
+    STEP = 16,           /* of the sum, between two barriers */
+    MOST_DOWN = 65535,   /* in lockstep: groups of a grid's second dimension */
+    MOST_DEPTH = 1 << 15 /* there: some software devices end an item's loops after 65535 turns in all */
+};
 
 static int32_t wide_of(const gpu_variant *v) {
     return v->tile[GPU_IGEMM_LY] * v->tile[GPU_DIRECT_CB] * v->vec;
@@ -22,8 +26,11 @@ void gpu_conv_igemm_fit(const gpu_traits *traits, const fr_step *step, const gpu
     uint64_t local = (uint64_t)STEP * (uint64_t)(rows_of(v) + wide_of(v)) * 4 + (uint64_t)rows_of(v) * 12;
     if (traits->max_items < (uint32_t)(v->tile[GPU_IGEMM_LX] * v->tile[GPU_IGEMM_LY]))
         candidate->refused = FR_WHY_DRIVER;
-    else if (traits->local_bytes < local)
+    else if (traits->local_bytes < local ||
+             (traits->lockstep && gpu_ceil_div(dims.co, wide_of(v)) * step->groups > MOST_DOWN))
         candidate->refused = FR_WHY_MEMORY;
+    else if (traits->lockstep && (int64_t)dims.c * step->win.kh * step->win.kw > MOST_DEPTH)
+        candidate->refused = FR_WHY_SHAPE;
     if (candidate->refused)
         return;
     double pixels = (double)step->n * dims.map_h * dims.map_w, rows = rows_of(v);

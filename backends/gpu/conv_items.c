@@ -47,8 +47,9 @@ void gpu_conv_items_fit(const gpu_traits *traits, const fr_step *step, const gpu
     uint16_t from = (uint16_t)v->tile[GPU_DIRECT_FROM], to = (uint16_t)v->tile[GPU_DIRECT_TO];
     if (!gpu_conv_begin(traits, step, from, to, candidate, &dims))
         return;
-    if (traits->max_items < LX) {
-        candidate->refused = FR_WHY_DRIVER;
+    bool is_one_of_two = traits->lockstep && v->tile[GPU_DIRECT_PX] < v->tile[GPU_DIRECT_CB]; /* one build is enough */
+    if (traits->max_items < LX || is_one_of_two) {
+        candidate->refused = is_one_of_two ? FR_WHY_ISA : FR_WHY_DRIVER;
         return;
     }
     int32_t wide = v->tile[GPU_DIRECT_CB] * v->vec;
@@ -57,7 +58,9 @@ void gpu_conv_items_fit(const gpu_traits *traits, const fr_step *step, const gpu
         useful *= (double)dims.map_h * dims.map_w / ((double)part.down * part.across * LX * v->tile[GPU_DIRECT_PX]);
     else
         candidate->scratch_bytes = gpu_conv_map_bytes(step, candidate->dst_layout);
-    *out_ns = gpu_guess_ns(traits, dims.flops / (useful < 1 ? useful : 1), dims.bytes, traits->is_cpu ? 0.05 : 0.25);
+    bool is_lanes_of_cpu = traits->lockstep && !traits->real_local;
+    double efficiency = traits->is_cpu ? 0.05 : is_lanes_of_cpu ? 0.016 : 0.25;
+    *out_ns = gpu_guess_ns(traits, dims.flops / (useful < 1 ? useful : 1), dims.bytes, efficiency);
 }
 
 static void add_part_params(gpu_dispatch *d, const fr_step *step, const parts *part) {

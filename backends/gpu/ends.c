@@ -3,16 +3,29 @@
 #include "gpu/families.h"
 #include "gpu/maps.h"
 
-static uint32_t groups_for(int64_t items, int32_t in_group) {
-    return (uint32_t)((items + in_group - 1) / in_group);
-}
-
 /* ---- images in --------------------------------------------------------------------------------------------------- */
 
-enum { INGEST_PLANES = 16, INGEST_BLOCK, INGEST_ANY, INGEST_ITEM, EMIT_ROWS, EMIT_GROUP, EMIT_ANY };
+enum { INGEST_PLANES = 16, INGEST_BLOCK, INGEST_ANY, INGEST_ITEM, INGEST_PIXELS, EMIT_ROWS, EMIT_GROUP, EMIT_ANY };
+enum { PIXELS_EACH = 4 }; /* places of an item of INGEST_PIXELS */
 
 static bool is_interleaved(const fr_step *step) { /* more than one channel a pixel, beside each other */
     return step->src[0].layout == FR_LAYOUT_USER_HWC && step->image_c > 1;
+}
+
+/* In lockstep an item makes few numbers; pixels of three bytes are read as words, and the table as texels. */
+static fr_reason lockstep_why_not(const gpu_traits *traits, const fr_step *step, const gpu_variant *variant,
+                                  const fr_tensor *dst) {
+    int32_t style = variant->tile[MAPS_STYLE];
+    if (style == INGEST_PIXELS ? !traits->lockstep || !traits->texels : traits->lockstep && style != INGEST_ITEM)
+        return FR_WHY_ISA;
+    if (style == INGEST_PIXELS && step->src[0].dtype != FR_U8)
+        return FR_WHY_DTYPE;
+    if (style == INGEST_PIXELS && (!is_interleaved(step) || step->image_c != 3))
+        return FR_WHY_SHAPE;
+    if (style == INGEST_ITEM && variant->layout == FR_LAYOUT_NHWC && !traits->lockstep)
+        return FR_WHY_ISA;
+    bool is_own = (dst->layout == FR_LAYOUT_NHWC) == (variant->layout == FR_LAYOUT_NHWC);
+    return traits->lockstep && !is_own ? FR_WHY_LAYOUT : FR_WHY_NOT;
 }
 
 static fr_reason ingest_why_not(const gpu_traits *traits, const fr_step *step, const gpu_variant *variant,
@@ -30,7 +43,9 @@ static fr_reason ingest_why_not(const gpu_traits *traits, const fr_step *step, c
     uint64_t most = (uint64_t)1 << 31;
     if (fr_tensor_elements(dst) * (uint64_t)step->n >= most || fr_tensor_elements(src) * (uint64_t)step->n >= most)
         return FR_WHY_MEMORY;
-    return style == INGEST_ITEM && traits->max_items < GPU_MAPS_ITEMS ? FR_WHY_SHAPE : FR_WHY_NOT;
+    if ((style == INGEST_ITEM || style == INGEST_PIXELS) && traits->max_items < GPU_MAPS_ITEMS)
+        return FR_WHY_SHAPE;
+    return lockstep_why_not(traits, step, variant, dst);
 }
 
 static void ingest_fit(const gpu_traits *traits, const fr_step *step, const gpu_variant *variant,
@@ -43,8 +58,10 @@ static void ingest_fit(const gpu_traits *traits, const fr_step *step, const gpu_
     candidate->granule = fr_layout_block(dst.layout);
     int32_t style = variant->tile[MAPS_STYLE];
     double bytes = (double)fr_tensor_bytes(&step->src[0], step->n) + (double)fr_tensor_bytes(&dst, step->n);
-    bool is_gpu_style = style == INGEST_ITEM;
-    double slower = style == INGEST_PLANES || style == INGEST_BLOCK ? 1 : variant->vec > 1 ? 2 : 3;
+    bool is_gpu_style = style == INGEST_ITEM || style == INGEST_PIXELS;
+    double slower = style == INGEST_PLANES || style == INGEST_BLOCK || style == INGEST_PIXELS ? 1
+                    : variant->vec > 1                                                        ? 2
+                                                                                              : 3;
     *out_ns = gpu_guess_ns(traits, 0, bytes, 1) * (is_gpu_style != traits->is_cpu ? 1 : 4) * slower;
 }
 
@@ -71,7 +88,8 @@ static gpu_share share_places(const gpu_traits *traits, int64_t planes, int32_t 
 static fr_status ingest_make(const fr_host *host, const gpu_traits *traits, const fr_step *step,
                              const gpu_variant *variant, const fr_weights *weights, gpu_recipe *out_recipe) {
     int32_t style = variant->tile[MAPS_STYLE], vec = variant->vec;
-    static const char *const kernels[] = {"ingest_planes", "ingest_block", "ingest_any", "ingest_item"};
+    static const char *const kernels[] = {"ingest_planes", "ingest_block", "ingest_any", "ingest_item",
+                                          "ingest_pixels"};
     const fr_tensor *src = &step->src[0], *dst = &step->dst;
     int32_t places = dst->h * dst->w, stored = fr_layout_channels(dst->layout, dst->c), images = step->n * step->images;
     int64_t width = (int64_t)(fr_dtype_bytes((fr_dtype)src->dtype) + fr_dtype_bytes((fr_dtype)dst->dtype));
@@ -88,7 +106,10 @@ static fr_status ingest_make(const fr_host *host, const gpu_traits *traits, cons
         share = share_places(traits, images, places, width * step->image_c);
         gpu_grid(d, share.items, share.chunks, 1, 1, 1, 1);
     } else if (style == INGEST_ITEM) {
-        gpu_grid(d, groups_for((int64_t)step->n * (stored / vec) * places, GPU_MAPS_ITEMS), 1, 1, GPU_MAPS_ITEMS, 1, 1);
+        gpu_maps_items(traits, d, (int64_t)step->n * (stored / vec) * places);
+    } else if (style == INGEST_PIXELS) {
+        d->texels = 1 << 1; /* the table */
+        gpu_maps_items(traits, d, (int64_t)step->n * (stored / vec) * gpu_ceil_div(places, PIXELS_EACH));
     } else {
         int64_t planes = (int64_t)step->n * (stored / vec);
         share = share_places(traits, planes, places, width * vec);
@@ -135,12 +156,14 @@ static void emit_fit(const gpu_traits *traits, const fr_step *step, const gpu_va
     fr_tensor src = step->src[0];
     src.layout = src.layout == FR_LAYOUT_ANY ? variant->layout : src.layout;
     fr_reason why = FR_WHY_NOT;
-    if (!gpu_maps_dtype(src.dtype) || (step->dst.dtype != FR_F32 && step->dst.dtype != FR_F16))
+    if (traits->lockstep && style == EMIT_ROWS)
+        why = FR_WHY_ISA;
+    else if (!gpu_maps_dtype(src.dtype) || (step->dst.dtype != FR_F32 && step->dst.dtype != FR_F16))
         why = FR_WHY_DTYPE;
     else if (!is_own_layout(src.layout, variant))
         why = FR_WHY_LAYOUT;
     else if ((style != EMIT_ANY && !has_rows(&src, step->softmax)) ||
-             (style == EMIT_GROUP && traits->max_items < GPU_MAPS_ITEMS))
+             (style == EMIT_GROUP && !gpu_maps_groups(traits, (int64_t)src.c * src.h * src.w / step->images)))
         why = FR_WHY_SHAPE;
     else if (fr_tensor_elements(&src) * (uint64_t)step->n >= (uint64_t)1 << 31)
         why = FR_WHY_MEMORY;
@@ -176,7 +199,7 @@ fr_status gpu_maps_rows(gpu_recipe *recipe, const gpu_traits *traits, const fr_s
     gpu_param_f(d, gpu_maps_scale(src));
     gpu_param_f(d, gpu_maps_scale(dst));
     if (rows->by_group)
-        gpu_grid(d, (uint32_t)rows->count, 1, 1, GPU_MAPS_ITEMS, 1, 1);
+        gpu_maps_grid(traits, d, rows->count, GPU_MAPS_ITEMS);
     else
         gpu_grid(d, share.items, 1, 1, 1, 1, 1);
     return FR_OK;
@@ -203,7 +226,8 @@ static fr_status emit_make(const fr_host *host, const gpu_traits *traits, const 
         gpu_param(d, words[i]);
     gpu_param_f(d, gpu_maps_scale(src));
     int32_t items = traits->max_items < GPU_MAPS_ITEMS ? 1 : GPU_MAPS_ITEMS;
-    gpu_grid(d, groups_for((int64_t)count * src->h * src->w, items), 1, 1, (uint32_t)items, 1, 1);
+    int64_t all = (int64_t)count * src->h * src->w;
+    gpu_maps_grid(traits, d, (all + items - 1) / items, items);
     return FR_OK;
 }
 
@@ -221,21 +245,15 @@ static fr_status emit_make(const fr_host *host, const gpu_traits *traits, const 
     }
 
 static const gpu_variant ends[] = {
-    INGEST("planes.nchw", NCHW, 16, INGEST_PLANES),
-    INGEST("block.n16c", NCHW16C, 16, INGEST_BLOCK),
-    INGEST("block.n8c", NCHW8C, 8, INGEST_BLOCK),
-    INGEST("block.n4c", NCHW4C, 4, INGEST_BLOCK),
-    INGEST("any.nchw", NCHW, 1, INGEST_ANY),
-    INGEST("any.nhwc", NHWC, 1, INGEST_ANY),
-    INGEST("item.nchw", NCHW, 1, INGEST_ITEM),
-    INGEST("item.n4c", NCHW4C, 4, INGEST_ITEM),
-    EMIT("rows.n16c", NCHW16C, 16, EMIT_ROWS),
-    EMIT("rows.nchw", NCHW, 16, EMIT_ROWS),
-    EMIT("rows.n8c", NCHW8C, 8, EMIT_ROWS),
-    EMIT("rows.n4c", NCHW4C, 4, EMIT_ROWS),
-    EMIT("group.nchw", NCHW, 1, EMIT_GROUP),
-    EMIT("group.n4c", NCHW4C, 1, EMIT_GROUP),
-    EMIT("any.nchw", NCHW, 1, EMIT_ANY),
+    INGEST("planes.nchw", NCHW, 16, INGEST_PLANES), INGEST("block.n16c", NCHW16C, 16, INGEST_BLOCK),
+    INGEST("block.n8c", NCHW8C, 8, INGEST_BLOCK),   INGEST("block.n4c", NCHW4C, 4, INGEST_BLOCK),
+    INGEST("any.nchw", NCHW, 1, INGEST_ANY),        INGEST("any.nhwc", NHWC, 1, INGEST_ANY),
+    INGEST("item.nchw", NCHW, 1, INGEST_ITEM),      INGEST("item.n4c", NCHW4C, 4, INGEST_ITEM),
+    INGEST("item.nhwc", NHWC, 1, INGEST_ITEM),      INGEST("pixels.n4c", NCHW4C, 4, INGEST_PIXELS),
+    INGEST("pixels.nhwc", NHWC, 4, INGEST_PIXELS),  EMIT("rows.n16c", NCHW16C, 16, EMIT_ROWS),
+    EMIT("rows.nchw", NCHW, 16, EMIT_ROWS),         EMIT("rows.n8c", NCHW8C, 8, EMIT_ROWS),
+    EMIT("rows.n4c", NCHW4C, 4, EMIT_ROWS),         EMIT("group.nchw", NCHW, 1, EMIT_GROUP),
+    EMIT("group.n4c", NCHW4C, 1, EMIT_GROUP),       EMIT("any.nchw", NCHW, 1, EMIT_ANY),
 };
 
 const gpu_family gpu_family_ends = {ends, (int32_t)(sizeof ends / sizeof ends[0])};

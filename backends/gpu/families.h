@@ -11,9 +11,11 @@ GPU_FAMILY(gpu_family_conv_direct);  /* conv_direct.c: register tiles, and impli
 GPU_FAMILY(gpu_family_conv_first);   /* conv_first.c: few input channels */
 GPU_FAMILY(gpu_family_conv_grouped); /* conv_grouped.c: grouped and depthwise */
 GPU_FAMILY(gpu_family_conv_plain);   /* conv_plain.c: any shape, any layout */
+GPU_FAMILY(gpu_family_conv_spread);  /* conv_spread.c: sums in registers, weights handed round subgroups */
 GPU_FAMILY(gpu_family_conv_wino);    /* wino.c: Winograd, fused */
 GPU_FAMILY(gpu_family_conv_wino3);   /* wino3.c: Winograd in three stages */
 GPU_FAMILY(gpu_family_conv_gemm);    /* conv_gemm.c: im2col and a library's GEMM */
+GPU_FAMILY(gpu_family_conv_matrix);  /* conv_matrix.c: cooperative matrices, fully connected layers too */
 GPU_FAMILY(gpu_family_conv_int8);    /* conv_int8.c */
 GPU_FAMILY(gpu_family_fc);           /* fc.c */
 GPU_FAMILY(gpu_family_fc_gemm);      /* fc_gemm.c: a library's GEMM */

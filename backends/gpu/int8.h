@@ -60,6 +60,8 @@ uint64_t int8_map_bytes(const fr_step *step, const int8_target *target); /* of s
 void int8_put_factor(gpu_recipe *recipe, uint64_t at, const fr_step *step, const fr_weights *weights, int32_t o,
                      uint64_t factor_index, uint64_t bias_index);
 void int8_bind_target(gpu_dispatch *d, const int8_target *target);
+/* The last of a kernel's buffers; a shader that can have a residual is bound one in any case. */
+void int8_bind_residual(gpu_dispatch *d, const gpu_traits *traits, const fr_step *step);
 void int8_define_types(gpu_dispatch *d, const fr_step *step, const int8_target *target);
 float int8_residual_scale(const fr_step *step);
 /* The pool's own dispatch, where the target is a map. */

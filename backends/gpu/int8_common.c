@@ -70,6 +70,13 @@ void int8_bind_target(gpu_dispatch *d, const int8_target *target) {
     gpu_bind_buffer(d, target->is_map ? GPU_SCRATCH : GPU_DST, 0, bytes_of(target->tensor.dtype));
 }
 
+void int8_bind_residual(gpu_dispatch *d, const gpu_traits *traits, const fr_step *step) {
+    if (step->residual)
+        gpu_bind_buffer(d, 1, 0, bytes_of(step->src[1].dtype));
+    else if (traits->lockstep)
+        gpu_bind_buffer(d, GPU_WEIGHT, 0, 1);
+}
+
 void int8_define_types(gpu_dispatch *d, const fr_step *step, const int8_target *target) {
     gpu_define_int(d, "SRC_DTYPE", step->src[0].dtype);
     gpu_define_int(d, "DST_DTYPE", target->tensor.dtype);

@@ -110,9 +110,10 @@ static void add_params(gpu_dispatch *d, const int8_walk *walk) {
     gpu_param(d, walk->band_bytes);
 }
 
-static void add_dispatch(const int8_walk *walk, gpu_recipe *recipe) {
+static void add_dispatch(const gpu_traits *traits, const int8_walk *walk, gpu_recipe *recipe) {
     const fr_step *conv = &walk->conv;
-    gpu_dispatch *d = gpu_add(recipe, "conv_int8", "conv_int8");
+    bool is_own_kernel = traits->lockstep && traits->dot8; /* a shader that other devices cannot load */
+    gpu_dispatch *d = gpu_add(recipe, "conv_int8", is_own_kernel ? "conv_int8_dot8" : "conv_int8");
     if (!d)
         return;
     int8_define_types(d, conv, &walk->target);
@@ -125,8 +126,7 @@ static void add_dispatch(const int8_walk *walk, gpu_recipe *recipe) {
     int8_bind_target(d, &walk->target);
     gpu_bind_buffer(d, GPU_WEIGHT, 0, INT8_WORD);
     gpu_bind_buffer(d, GPU_WEIGHT, constants_at(walk), INT8_WORD);
-    if (conv->residual)
-        gpu_bind_buffer(d, 1, 0, (uint32_t)fr_dtype_bytes((fr_dtype)conv->src[1].dtype));
+    int8_bind_residual(d, traits, conv);
     if (walk->is_pooled)
         gpu_bind_buffer(d, GPU_SCRATCH, 0, 1);
     add_params(d, walk);
@@ -141,6 +141,6 @@ fr_status int8_direct_make(const fr_host *host, const gpu_traits *traits, const 
     if (int8_walk_make(traits, step, variant, &walk) != FR_WHY_NOT)
         return host_fail(host, FR_UNSUPPORTED, "kernel %s does not run this step", variant->name);
     HOST_TRY(pack(host, step, &walk, weights, out_recipe));
-    add_dispatch(&walk, out_recipe);
+    add_dispatch(traits, &walk, out_recipe);
     return int8_finish(out_recipe, traits, &walk.conv, &walk.target);
 }

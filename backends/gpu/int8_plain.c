@@ -99,8 +99,7 @@ fr_status int8_plain_make(const fr_host *host, const gpu_traits *traits, const f
     int8_bind_target(d, &target);
     gpu_bind_buffer(d, GPU_WEIGHT, 0, 1);
     gpu_bind_buffer(d, GPU_WEIGHT, constants, sizeof(float));
-    if (conv.residual)
-        gpu_bind_buffer(d, 1, 0, (uint32_t)fr_dtype_bytes((fr_dtype)conv.src[1].dtype));
+    int8_bind_residual(d, traits, &conv);
     add_params(d, &conv, &target);
     int32_t places = target.tensor.h * target.tensor.w;
     gpu_grid(d, (uint32_t)gpu_ceil_div(places, items),

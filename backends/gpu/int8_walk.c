@@ -32,10 +32,10 @@ static fr_step as_conv(const fr_step *step) {
 
 /* ---- the source's blocks ---- */
 
-static int32_t side_by_side(const fr_tensor *src) {
+static int32_t side_by_side(const gpu_traits *traits, const fr_tensor *src) {
     if (!int8_is_dense(src))
         return fr_layout_block(src->layout);
-    return src->c % 16 == 0 ? 16 : src->c % INT8_DEPTH == 0 ? INT8_DEPTH : 0;
+    return src->c % 16 == 0 && !traits->lockstep ? 16 : src->c % INT8_DEPTH == 0 ? INT8_DEPTH : 0;
 }
 
 /* The blocks [*out_first, *out_end) whose channels the outputs of a tile read. */
@@ -104,11 +104,11 @@ fr_reason int8_walk_make(const gpu_traits *traits, const fr_step *step, const gp
     walk.places = variant->tile[0];
     walk.outs = variant->tile[1];
     walk.items = variant->tile[2];
-    walk.block = side_by_side(&conv->src[0]);
+    walk.block = side_by_side(traits, &conv->src[0]);
     if (walk.block == 0)
         return FR_WHY_SHAPE;
-    if (walk.block < INT8_DEPTH || walk.block > 16 || !writes_layout(&conv->dst, walk.vec) ||
-        (step->residual && step->src[1].layout != step->dst.layout))
+    if (walk.block < INT8_DEPTH || walk.block > (traits->lockstep ? INT8_DEPTH : 16) ||
+        !writes_layout(&conv->dst, walk.vec) || (step->residual && step->src[1].layout != step->dst.layout))
         return FR_WHY_LAYOUT;
     if ((uint32_t)walk.items > traits->max_items)
         return FR_WHY_DRIVER;

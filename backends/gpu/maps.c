@@ -67,6 +67,8 @@ static bool is_for_bytes(const fr_step *step, const gpu_variant *variant) {
 static fr_reason why_not(const gpu_traits *traits, const gpu_variant *variant, const fr_step *alike) {
     const fr_tensor *src = &alike->src[0], *dst = &alike->dst;
     bool same_dims = alike->kind != FR_STEP_REORDER || has_same_dims(src, dst);
+    if (!gpu_maps_runs(traits, variant->tile[MAPS_STYLE]))
+        return FR_WHY_ISA;
     if (!is_for_bytes(alike, variant))
         return FR_WHY_DTYPE;
     switch (variant->tile[MAPS_STYLE]) {
@@ -170,9 +172,8 @@ static fr_status add_part(const gpu_traits *traits, const gpu_variant *variant, 
         (step->kind == FR_STEP_CONCAT ? widths / step->n_src : widths) + (int64_t)fr_dtype_bytes((fr_dtype)dst->dtype);
     gpu_share share = gpu_maps_share(traits, planes, dst->h, widths * lanes * dst->w);
     put_params(d, part, &share);
-    if (style == MAPS_ITEM)
-        gpu_grid(d, (uint32_t)((planes * dst->h * dst->w + GPU_MAPS_ITEMS - 1) / GPU_MAPS_ITEMS), 1, 1, GPU_MAPS_ITEMS,
-                 1, 1);
+    if (style == MAPS_ITEM || traits->lockstep)
+        gpu_maps_items(traits, d, planes * dst->h * dst->w);
     else
         gpu_grid(d, share.items, share.chunks, 1, 1, 1, 1);
     return FR_OK;
@@ -193,9 +194,9 @@ static fr_status add_reorder(const gpu_traits *traits, const fr_step *step, gpu_
         gpu_param(d, words[i]);
     gpu_param_f(d, gpu_maps_scale(src));
     gpu_param_f(d, gpu_maps_scale(dst));
-    uint32_t items = traits->is_cpu ? 1 : GPU_MAPS_ITEMS;
+    int32_t items = traits->is_cpu ? 1 : GPU_MAPS_ITEMS;
     int64_t parts = (int64_t)step->n * gpu_ceil_div(size, each);
-    gpu_grid(d, (uint32_t)((parts + items - 1) / items), 1, 1, items, 1, 1);
+    gpu_maps_grid(traits, d, (parts + items - 1) / items, items);
     return FR_OK;
 }
 

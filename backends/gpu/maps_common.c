@@ -4,6 +4,15 @@ bool gpu_maps_dtype(uint16_t dtype) {
     return dtype == FR_F32 || dtype == FR_F16 || dtype == FR_U8 || dtype == FR_S8;
 }
 
+bool gpu_maps_runs(const gpu_traits *traits, int32_t style) {
+    bool walks = style == MAPS_WALK || style == MAPS_SLIDE || style == MAPS_PLACES || style == MAPS_ROWS;
+    return !traits->lockstep || !walks;
+}
+
+bool gpu_maps_groups(const gpu_traits *traits, int64_t length) {
+    return traits->max_items >= GPU_MAPS_ITEMS && (!traits->lockstep || length >= GPU_MAPS_ITEMS);
+}
+
 bool gpu_maps_lanes(const fr_tensor *tensor, int32_t vec) {
     int32_t block = fr_layout_block(tensor->layout);
     bool is_row = tensor->layout == FR_LAYOUT_NHWC || (block == 1 && tensor->h == 1 && tensor->w == 1);
@@ -58,15 +67,16 @@ uint64_t gpu_maps_bytes(const fr_step *step) {
 }
 
 double gpu_maps_guess(const gpu_traits *traits, const gpu_variant *variant, const fr_step *settled) {
-    /* by style: for a CPU, for a GPU */
-    static const double times[][2] = {[MAPS_WALK] = {1, 6},      [MAPS_ITEM] = {4, 1},   [MAPS_SLIDE] = {0.6, 6},
-                                      [MAPS_GROUP] = {8, 0.5},   [MAPS_PLACES] = {1, 6}, [MAPS_WEAVE] = {1.5, 8},
-                                      [MAPS_UNWEAVE] = {1.5, 8}, [MAPS_ROWS] = {0.5, 4}, [MAPS_ANY] = {12, 2}};
+    /* by style: for a CPU, for a GPU, for one in lockstep (of the styles offered there) */
+    static const double times[][3] = {[MAPS_WALK] = {1, 6},         [MAPS_ITEM] = {4, 1, 1}, [MAPS_SLIDE] = {0.6, 6},
+                                      [MAPS_GROUP] = {8, 0.5, 0.5}, [MAPS_PLACES] = {1, 6},  [MAPS_WEAVE] = {1.5, 8, 1},
+                                      [MAPS_UNWEAVE] = {1.5, 8, 1}, [MAPS_ROWS] = {0.5, 4},  [MAPS_ANY] = {12, 2, 2}};
+    int device = traits->is_cpu ? 0 : traits->lockstep ? 2 : 1;
     double slower = variant->vec == traits->vec || variant->tile[MAPS_STYLE] == MAPS_PLACES ? 1
                     : variant->vec == 1                                                     ? 4
                                                                                             : 1.5;
     return gpu_guess_ns(traits, 0, (double)gpu_maps_bytes(settled), 1) * slower *
-           times[variant->tile[MAPS_STYLE]][traits->is_cpu ? 0 : 1];
+           times[variant->tile[MAPS_STYLE]][device];
 }
 
 fr_status gpu_maps_begin(gpu_recipe *recipe, const char *file, const char *kernel, const fr_tensor *dst, int32_t vec,
@@ -77,6 +87,16 @@ fr_status gpu_maps_begin(gpu_recipe *recipe, const char *file, const char *kerne
     gpu_define_int(d, "VW", vec);
     gpu_define_int(d, "DST_DTYPE", dst->dtype);
     return FR_OK;
+}
+
+void gpu_maps_grid(const gpu_traits *traits, gpu_dispatch *d, int64_t groups, int32_t items) {
+    enum { WIDEST = 1 << 15 }; /* devices promise 65535 */
+    int64_t width = traits->lockstep && groups > WIDEST ? WIDEST : groups;
+    gpu_grid(d, (uint32_t)width, (uint32_t)((groups + width - 1) / width), 1, (uint32_t)items, 1, 1);
+}
+
+void gpu_maps_items(const gpu_traits *traits, gpu_dispatch *d, int64_t items) {
+    gpu_maps_grid(traits, d, (items + GPU_MAPS_ITEMS - 1) / GPU_MAPS_ITEMS, GPU_MAPS_ITEMS);
 }
 
 void gpu_maps_source(gpu_dispatch *d, int32_t role, uint64_t at, const char *dtype_name, const fr_tensor *tensor) {

@@ -61,10 +61,21 @@ static void put_params(gpu_dispatch *d, const pool_job *job, int32_t vec, int32_
     gpu_param_f(d, gpu_maps_scale(dst));
 }
 
+/* A window's vectors come faster through a view of texels. */
+static bool is_by_texels(const gpu_traits *traits, const pool_job *job, int32_t vec, int32_t style) {
+    return traits->texels && style == MAPS_ITEM && vec == 4 && (job->src->dtype == FR_F32 || job->src->dtype == FR_F16);
+}
+
 static fr_status add_pool(gpu_recipe *recipe, const gpu_traits *traits, const pool_job *job, int32_t vec,
                           int32_t style) {
-    const char *const kernels[] = {
-        [MAPS_WALK] = "pool_walk", [MAPS_ITEM] = "pool_item", [MAPS_SLIDE] = "pool_slide", [MAPS_GROUP] = "pool_group"};
+    bool by_texels = is_by_texels(traits, job, vec, style);
+    bool slides = style == MAPS_SLIDE || (by_texels && can_slide(job));
+    const char *const kernels[] = {[MAPS_WALK] = "pool_walk",
+                                   [MAPS_ITEM] = !by_texels ? "pool_item"
+                                                 : slides   ? "pool_slide"
+                                                            : "pool_texels",
+                                   [MAPS_SLIDE] = "pool_slide",
+                                   [MAPS_GROUP] = "pool_group"};
     gpu_dispatch *d;
     fr_status status = gpu_maps_begin(recipe, "pool", kernels[style], job->dst, vec, &d);
     if (status != FR_OK)
@@ -75,15 +86,17 @@ static fr_status add_pool(gpu_recipe *recipe, const gpu_traits *traits, const po
     int64_t row_bytes = (int64_t)job->win->sh * job->src->w * vec * (int64_t)fr_dtype_bytes((fr_dtype)job->src->dtype);
     gpu_share share = gpu_maps_share(traits, planes, job->dst->h, row_bytes);
     put_params(d, job, vec, share.planes_each, share.rows_each);
-    if (style == MAPS_SLIDE) {
+    d->texels = by_texels ? 1 : 0;
+    if (slides) {
         gpu_define_int(d, "SLIDE_K", job->win->kh);
         gpu_define_int(d, "SLIDE_S", job->win->sw);
     }
     if (style == MAPS_GROUP)
         gpu_grid(d, (uint32_t)planes, 1, 1, GPU_MAPS_ITEMS, 1, 1);
+    else if (style == MAPS_ITEM && slides) /* two by two vectors an item */
+        gpu_maps_items(traits, d, planes * gpu_ceil_div(job->dst->h, 2) * gpu_ceil_div(job->dst->w, 2));
     else if (style == MAPS_ITEM)
-        gpu_grid(d, (uint32_t)((planes * job->dst->h * job->dst->w + GPU_MAPS_ITEMS - 1) / GPU_MAPS_ITEMS), 1, 1,
-                 GPU_MAPS_ITEMS, 1, 1);
+        gpu_maps_items(traits, d, planes * job->dst->h * job->dst->w);
     else
         gpu_grid(d, share.items, share.chunks, 1, 1, 1, 1);
     return FR_OK;
@@ -100,9 +113,9 @@ fr_status gpu_add_pool(gpu_recipe *recipe, const gpu_traits *traits, const fr_st
                     .src_at = at};
     int32_t vec = traits->vec;
     while (vec > 1 && !(gpu_maps_lanes(map, vec) && gpu_maps_lanes(&step->dst, vec)))
-        vec /= 2;
+        vec = traits->lockstep ? 1 : vec / 2; /* there kernels know vectors of four, and single numbers */
     if (!traits->is_cpu && traits->max_items >= GPU_MAPS_ITEMS)
-        return add_pool(recipe, traits, &job, vec, is_global(&job) ? MAPS_GROUP : MAPS_ITEM);
+        return add_pool(recipe, traits, &job, vec, is_global(&job) && !traits->lockstep ? MAPS_GROUP : MAPS_ITEM);
     return add_pool(recipe, traits, &job, vec, can_slide(&job) ? MAPS_SLIDE : MAPS_WALK);
 }
 
@@ -123,6 +136,8 @@ static void pool_fit(const gpu_traits *traits, const fr_step *step, const gpu_va
     pool_job job = job_of(step);
     fr_step settled;
     fr_reason why = gpu_maps_layouts(step, variant, &settled);
+    if (!why && (!gpu_maps_runs(traits, style) || (traits->lockstep && style == MAPS_GROUP)))
+        why = FR_WHY_ISA;
     if (!why && !gpu_maps_walks(&settled, variant))
         why = FR_WHY_LAYOUT;
     if (!why && style == MAPS_SLIDE && variant->vec < 16 && fr_dtype_bytes((fr_dtype)step->src[0].dtype) == 1)

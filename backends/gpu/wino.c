@@ -132,6 +132,8 @@ static void wino_fit(const gpu_traits *traits, const fr_step *step, const gpu_va
     wino_room room;
     fr_reason why = wino_refusal(traits, step, variant, candidate);
     wino_shape shape = wino_shape_of(step, variant);
+    if (!why && traits->lockstep) /* the three kernels share the work better among lanes */
+        why = FR_WHY_ISA;
     if (!why)
         why = pool_refusal(step);
     if (!why && !choose_room(traits, &shape, &room))
@@ -165,6 +167,7 @@ static fr_status wino_make(const fr_host *host, const gpu_traits *traits, const 
 }
 
 #define VARIANT(...) WINO_VARIANT(wino_fit, wino_make, __VA_ARGS__)
+#define LANES(...)   WINO_VARIANT(wino_lanes_fit, wino_lanes_make, __VA_ARGS__)
 
 static const gpu_variant variants[] = {
     VARIANT("wino4.v16.t7x2", 16, 4, 7, 2, 1, 1),  VARIANT("wino4.v16.t13x2", 16, 4, 13, 2, 1, 1),
@@ -172,6 +175,7 @@ static const gpu_variant variants[] = {
     VARIANT("wino4.v16.t7x3", 16, 4, 7, 3, 1, 1),  VARIANT("wino2.v16.t7x2", 16, 2, 7, 2, 1, 1),
     VARIANT("wino4.v8.t6x2", 8, 4, 6, 2, 1, 1),    VARIANT("wino4.v4.t4.i8x12", 4, 4, 4, 1, 8, 12),
     VARIANT("wino2.v4.t8.i8x8", 4, 2, 8, 1, 8, 8), VARIANT("wino2.v4.t4.i8x8", 4, 2, 4, 1, 8, 8),
+    LANES("wino4.lanes.t8x8", 4, 4, 8, 1, 8, 1),   LANES("wino2.lanes.t8x8", 4, 2, 8, 1, 8, 1),
 };
 
 const gpu_family gpu_family_conv_wino = {variants, (int32_t)(sizeof variants / sizeof variants[0])};

@@ -8,6 +8,8 @@
 
 enum { PIECE = 4 }; /* of wino3.cl: blocks of input channels in local memory at a time */
 
+typedef enum wino_stage { INPUT, PRODUCT, OUTPUT } wino_stage;
+
 typedef struct wino_scratch { /* bytes: the unpooled map, V, M */
     uint64_t v_at, m_at, bytes;
 } wino_scratch;
@@ -90,11 +92,29 @@ static void wino3_fit(const gpu_traits *traits, const fr_step *step, const gpu_v
     *out_ns = guess_ns(traits, &shape, &room);
 }
 
-static gpu_dispatch *add_stage(gpu_recipe *recipe, const char *kernel, const gpu_traits *traits, const wino_shape *s,
+/* Of shaders that are built one by one: each has its own, so that there are few. */
+static void define_alone(gpu_dispatch *d, const wino_shape *s, wino_stage stage, uint16_t dst_dtype) {
+    if (stage != PRODUCT) {
+        gpu_define_int(d, "SRC_DTYPE", s->step->src[0].dtype);
+        gpu_define_int(d, "WINO_OUT", s->out);
+    }
+    if (stage == OUTPUT)
+        gpu_define_int(d, "DST_DTYPE", dst_dtype);
+    else
+        gpu_define_int(d, "TB", s->block);
+    if (stage == PRODUCT)
+        gpu_define_int(d, "CB", s->vectors);
+}
+
+static gpu_dispatch *add_stage(gpu_recipe *recipe, wino_stage stage, const gpu_traits *traits, const wino_shape *s,
                                const wino_room *room) {
-    gpu_dispatch *d = gpu_add(recipe, "wino3", kernel);
+    static const char *const kernels[] = {"wino3_input", "wino3_product", "wino3_output"};
+    gpu_dispatch *d = gpu_add(recipe, "wino3", kernels[stage]);
     fr_tensor out = gpu_conv_out(s->step);
-    wino_defines(d, traits, s, room, 3, out.dtype); /* the same for all three: one build */
+    if (traits->lockstep)
+        define_alone(d, s, stage, out.dtype);
+    else
+        wino_defines(d, traits, s, room, 3, out.dtype); /* the same for all three: one build */
     wino_params(d, s, room, false);
     gpu_grid(d, (uint32_t)gpu_ceil_div(s->map_w, room->strip_w), (uint32_t)gpu_ceil_div(s->map_h, room->strip_h),
              (uint32_t)s->step->n, (uint32_t)s->lx, (uint32_t)s->ly, 1);
@@ -109,11 +129,11 @@ static fr_status wino3_make(const fr_host *host, const gpu_traits *traits, const
     if (!plan(traits, &s, &room, &scratch))
         return FR_UNSUPPORTED;
     uint32_t src_bytes = (uint32_t)fr_dtype_bytes((fr_dtype)step->src[0].dtype);
-    gpu_dispatch *d = add_stage(out_recipe, "wino3_input", traits, &s, &room);
+    gpu_dispatch *d = add_stage(out_recipe, INPUT, traits, &s, &room);
     gpu_bind_buffer(d, 0, 0, src_bytes);
     gpu_bind_buffer(d, GPU_SCRATCH, scratch.v_at, sizeof(float));
 
-    d = add_stage(out_recipe, "wino3_product", traits, &s, &room);
+    d = add_stage(out_recipe, PRODUCT, traits, &s, &room);
     gpu_bind_buffer(d, GPU_SCRATCH, scratch.v_at, sizeof(float));
     gpu_bind_buffer(d, GPU_WEIGHT, 0, sizeof(float));
     gpu_bind_buffer(d, GPU_SCRATCH, scratch.m_at, sizeof(float));
@@ -121,7 +141,7 @@ static fr_status wino3_make(const fr_host *host, const gpu_traits *traits, const
     gpu_grid(d, (uint32_t)gpu_ceil_div(room.blocks, room.chunk), alone ? 1 : (uint32_t)s.panels,
              (uint32_t)wino_places(s.out), (uint32_t)s.lx, (uint32_t)s.ly, 1);
 
-    d = add_stage(out_recipe, "wino3_output", traits, &s, &room);
+    d = add_stage(out_recipe, OUTPUT, traits, &s, &room);
     gpu_bind_buffer(d, GPU_SCRATCH, scratch.m_at, sizeof(float));
     gpu_bind_buffer(d, GPU_WEIGHT, 0, sizeof(float));
     gpu_bind_buffer(d, step->residual ? 1 : 0, 0, src_bytes);

@@ -32,16 +32,22 @@ uint64_t wino_bias_at(const wino_weights *w) {
 
 fr_status wino_pack(const fr_host *host, const wino_weights *w, const fr_weights *weights, bool has_bias,
                     gpu_recipe *recipe) {
-    uint64_t bias_at = wino_bias_at(w), step = place_floats(w), panel = (uint64_t)w->panel;
+    uint64_t bias_at = wino_bias_at(w), panel = (uint64_t)w->panel, places = (uint64_t)wino_places(w->out);
+    uint64_t panel_step = panel * (uint64_t)wino_depth(w->c_in), fours_step = 4 * panel, step = place_floats(w);
+    if (w->places_inside) {
+        step = fours_step;
+        fours_step *= places;
+        panel_step *= places;
+    }
     HOST_TRY(gpu_pack_new(host, recipe, (bias_at + (uint64_t)gpu_round_up(w->c_out, w->panel)) * sizeof(float)));
     float *u = recipe->packed;
     for (uint64_t o = 0; o < (uint64_t)w->c_out; o++) {
-        float *column = u + o / panel * panel * (uint64_t)wino_depth(w->c_in) + o % panel;
+        float *column = u + o / panel * panel_step + o % panel;
         for (uint64_t i = 0; i < (uint64_t)w->c_in; i++) {
-            double places[36];
-            wino_filter(w->out, weights->weight + (o * (uint64_t)w->c_in + i) * 9, places);
-            for (uint64_t p = 0; p < (uint64_t)wino_places(w->out); p++)
-                column[p * step + i * panel] = (float)places[p];
+            double of_places[36];
+            wino_filter(w->out, weights->weight + (o * (uint64_t)w->c_in + i) * 9, of_places);
+            for (uint64_t p = 0; p < places; p++)
+                column[i / 4 * fours_step + p * step + i % 4 * panel] = (float)of_places[p];
         }
         if (has_bias && weights->bias)
             u[bias_at + o] = weights->bias[o];

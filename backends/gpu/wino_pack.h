@@ -13,10 +13,12 @@ static inline int32_t wino_places(int32_t out) {
  * shaders/wino_transforms.h. */
 void wino_filter(int32_t out, const float g[9], double *u);
 
-/* U as packed: [place][panel of output channels][input channel, rounded up to 4][channel of the panel], then the
- * biases, all f32, with zeros where there is no channel. */
+/* U as packed: [place][panel of output channels][input channel, rounded up to 4][channel of the panel], or with
+ * places_inside [panel][four input channels][place][input channel of the four][channel of the panel]; then the biases,
+ * all f32, with zeros where there is no channel. */
 typedef struct wino_weights {
     int32_t out, c_in, c_out, panel;
+    bool places_inside;
 } wino_weights;
 
 static inline int32_t wino_depth(int32_t c_in) { /* kernels take input channels by fours */

@@ -75,7 +75,7 @@ wino_shape wino_shape_of(const fr_step *step, const gpu_variant *v) {
     s.panels = gpu_ceil_div(step->dst.c, s.panel);
     s.down = gpu_ceil_div(s.map_h, s.out);
     s.across = gpu_ceil_div(s.map_w, s.out);
-    s.weights = (wino_weights){s.out, step->src[0].c, step->dst.c, s.panel};
+    s.weights = (wino_weights){.out = s.out, .c_in = step->src[0].c, .c_out = step->dst.c, .panel = s.panel};
     return s;
 }
 

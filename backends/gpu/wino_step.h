@@ -47,6 +47,12 @@ void wino_defines(gpu_dispatch *d, const gpu_traits *traits, const wino_shape *s
 /* pooled: the kernel does the step's pool too. */
 void wino_params(gpu_dispatch *d, const wino_shape *s, const wino_room *room, bool pooled);
 
+/* wino_lanes.c: a form of the one kernel for subgroups. */
+void wino_lanes_fit(const gpu_traits *traits, const fr_step *step, const gpu_variant *variant, fr_candidate *candidate,
+                    double *out_ns);
+fr_status wino_lanes_make(const fr_host *host, const gpu_traits *traits, const fr_step *step,
+                          const gpu_variant *variant, const fr_weights *weights, gpu_recipe *out_recipe) FR_MUST_CHECK;
+
 /* Name, lanes, outputs a side, tiles and vectors of a register tile, items along channels and along places or tiles. */
 #define WINO_VARIANT(fit_fn, make_fn, text, lanes, ...)                                                        \
     {                                                                                                          \

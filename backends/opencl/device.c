@@ -27,6 +27,7 @@ fr_status ocl_device_open(fr_driver *driver, uint32_t index, fr_device **out_dev
     pthread_mutex_init(&device->own_lock, NULL);
     pthread_mutex_init(&device->lock, NULL);
     pthread_cond_init(&device->built_one, NULL);
+    gpu_bad_init(&device->bad);
     atomic_init(&device->next_serial, 1);
     cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)device->found->platform, 0};
     /* the callback's argument outlives the context: the engine's host table */
@@ -47,11 +48,7 @@ void ocl_device_close(fr_device *device) {
         return;
     const fr_host *host = device->base.host;
     ocl_built_free(device);
-    while (device->bad) {
-        ocl_bad *next = device->bad->next;
-        host->free(device->bad);
-        device->bad = next;
-    }
+    gpu_bad_free(host, &device->bad);
     if (device->own)
         device->cl->clReleaseCommandQueue(device->own);
     if (device->context)

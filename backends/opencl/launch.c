@@ -9,21 +9,6 @@ typedef struct bound { /* a dispatch's buffers of this launch */
     cl_uint words[8];
 } bound;
 
-static fr_status check_bindings(const fr_program *program, const fr_launch *launch) {
-    const fr_host *host = program->device->base.host;
-    uint64_t valid = (uint64_t)launch->valid;
-    bool is_user_end = program->src_is_user || program->dst_is_user;
-    if (is_user_end && (launch->valid < 0 || launch->valid > program->most_valid))
-        return host_fail(host, FR_INVALID, "opencl: %d images are valid of at most %d", launch->valid,
-                         program->most_valid);
-    for (int32_t i = 0; i < program->n_src; i++)
-        HOST_TRY(ocl_binding_check(host, &launch->src[i],
-                                   program->src_bytes[i] * (i == 0 && program->src_is_user ? valid : 1), "source"));
-    HOST_TRY(
-        ocl_binding_check(host, &launch->dst, program->dst_bytes * (program->dst_is_user ? valid : 1), "destination"));
-    return ocl_binding_check(host, &launch->scratch, program->scratch_bytes, "scratch");
-}
-
 static fr_status resolve(const fr_program *program, const ocl_dispatch *d, const fr_launch *launch, bound *out) {
     memset(out, 0, sizeof *out);
     out->words[6] = (cl_uint)launch->valid;
@@ -33,9 +18,7 @@ static fr_status resolve(const fr_program *program, const ocl_dispatch *d, const
         if (bind->role == GPU_WEIGHT) {
             out->memory[i] = program->packed;
         } else {
-            const fr_binding *from = bind->role == GPU_DST       ? &launch->dst
-                                     : bind->role == GPU_SCRATCH ? &launch->scratch
-                                                                 : &launch->src[bind->role];
+            const fr_binding *from = gpu_bindings_of(launch, bind->role);
             out->memory[i] = from->buffer ? from->buffer->memory : NULL;
             out->serial[i] = from->buffer ? from->buffer->serial : UINT64_MAX;
             bytes += from->offset;
@@ -85,7 +68,7 @@ static fr_status enqueue(fr_queue *queue, const fr_program *program, ocl_dispatc
 fr_status ocl_launch(fr_queue *queue, const fr_launch *launch) {
     fr_program *program = launch->program;
     fr_status status = FR_OK;
-    HOST_TRY(check_bindings(program, launch));
+    HOST_TRY(gpu_bindings_check(program->device->base.host, &program->bindings, launch, ocl_binding_check));
     pthread_mutex_lock(&program->lock);
     for (int32_t i = 0; i < program->n_dispatches && status == FR_OK; i++) {
         bound b;

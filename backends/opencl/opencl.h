@@ -11,7 +11,7 @@
 
 #include "api.h"
 #include "blast.h"
-#include "gpu/gpu.h"
+#include "gpu/bad.h"
 
 #define OCL_VERSION \
     "1" /* part of every cache key: changes when packing changes; the kernels' texts are hashed beside it */
@@ -40,10 +40,6 @@ struct fr_driver {
 };
 
 typedef struct ocl_built ocl_built; /* build.c */
-typedef struct ocl_bad {            /* a candidate that does not build here */
-    struct ocl_bad *next;
-    char name[48];
-} ocl_bad;
 
 struct fr_device {
     host_device base; /* first, as host_device.h wants it */
@@ -56,7 +52,7 @@ struct fr_device {
     pthread_mutex_t lock;     /* of what is below */
     pthread_cond_t built_one;
     ocl_built *built;
-    ocl_bad *bad;
+    gpu_bad_list bad; /* candidates that do not build here */
     atomic_ullong next_serial;
 };
 

@@ -6,61 +6,12 @@
 
 /* ---- candidates ------------------------------------------------------------------------------------------------- */
 
-static fr_reason verdict(void *user, const char *name) {
-    fr_device *device = user;
-    fr_reason why = FR_WHY_NOT;
-    pthread_mutex_lock(&device->lock);
-    for (const ocl_bad *bad = device->bad; bad && why == FR_WHY_NOT; bad = bad->next)
-        if (strcmp(bad->name, name) == 0)
-            why = FR_WHY_DRIVER;
-    pthread_mutex_unlock(&device->lock);
-    return why;
-}
-
-/* A candidate that this driver does not build is not offered again. */
-static void remember_bad(fr_device *device, const char *name) {
-    const fr_host *host = device->base.host;
-    if (verdict(device, name) != FR_WHY_NOT)
-        return;
-    ocl_bad *bad = host->alloc(sizeof *bad, 0);
-    if (!bad)
-        return;
-    snprintf(bad->name, sizeof bad->name, "%s", name);
-    pthread_mutex_lock(&device->lock);
-    bad->next = device->bad;
-    device->bad = bad;
-    pthread_mutex_unlock(&device->lock);
-    host->log(2, "opencl: %s is left out on %s: its kernel does not build with this driver", name,
-              device->found->facts.name);
-}
-
 fr_status ocl_candidates(fr_device *device, const fr_step *step, fr_candidate *out, uint32_t capacity,
                          uint32_t *out_count) {
-    return gpu_candidates(&device->found->traits, "ocl", step, verdict, device, out, capacity, out_count);
+    return gpu_candidates(&device->found->traits, "ocl", step, gpu_bad_verdict, &device->bad, out, capacity, out_count);
 }
 
 /* ---- compile ------------------------------------------------------------------------------------------------------ */
-
-static void measure_ends(const fr_step *step, fr_program *program) {
-    const fr_step *first = fr_step_first(step), *last = fr_step_last(step);
-    program->n_src = step->n_src;
-    for (int32_t i = 0; i < step->n_src; i++)
-        program->src_bytes[i] = fr_tensor_bytes(&step->src[i], step->n);
-    program->dst_bytes = fr_tensor_bytes(&step->dst, step->n);
-    if (first->kind == FR_STEP_INGEST) {
-        fr_tensor image = step->src[0];
-        image.c = first->image_c;
-        program->src_is_user = true;
-        program->src_bytes[0] = fr_tensor_bytes(&image, 1);
-        program->most_valid = step->n * first->images;
-    }
-    if (last->kind == FR_STEP_EMIT) {
-        program->dst_is_user = true;
-        program->dst_bytes = (uint64_t)last->src[0].c * (uint64_t)last->src[0].h * (uint64_t)last->src[0].w /
-                             (uint64_t)last->images * fr_dtype_bytes((fr_dtype)step->dst.dtype);
-        program->most_valid = step->n * last->images;
-    }
-}
 
 /* Everything that no launch changes: parameters and the packed weights. */
 static fr_status set_fixed(fr_program *program, const gpu_dispatch *from, ocl_dispatch *to) {
@@ -108,7 +59,6 @@ static fr_status upload(fr_program *program, const gpu_recipe *recipe) {
 }
 
 static fr_status make_program(fr_program *program, const gpu_recipe *recipe) {
-    program->scratch_bytes = recipe->scratch_bytes;
     HOST_TRY(upload(program, recipe));
     for (int32_t i = 0; i < recipe->n_dispatches; i++)
         HOST_TRY(add_dispatch(program, &recipe->dispatches[i]));
@@ -127,10 +77,11 @@ fr_status ocl_compile(fr_device *device, const fr_step *step, const fr_candidate
     program->device = device;
     pthread_mutex_init(&program->lock, NULL);
     HOST_GO(done, gpu_recipe_make(host, &device->found->traits, step, candidate, weights, &recipe));
-    measure_ends(step, program);
+    gpu_bindings_measure(step, recipe.scratch_bytes, &program->bindings);
     status = make_program(program, &recipe);
-    if (program->is_bad)
-        remember_bad(device, candidate->name);
+    if (program->is_bad && gpu_bad_add(host, &device->bad, candidate->name))
+        host->log(2, "opencl: %s is left out on %s: its kernel does not build with this driver", candidate->name,
+                  device->found->facts.name);
     if (status == FR_OK)
         *out_program = program;
 done:

@@ -2,6 +2,7 @@
 #ifndef OPENCL_PROGRAM_H
 #define OPENCL_PROGRAM_H
 
+#include "gpu/bindings.h"
 #include "opencl.h"
 
 typedef struct ocl_dispatch {
@@ -26,10 +27,7 @@ struct fr_program {
     ocl_dispatch dispatches[GPU_MAX_DISPATCHES];
     int32_t n_dispatches;
     pthread_mutex_t lock; /* of the kernels' arguments, until they are enqueued */
-    /* Bytes that a launch reads and writes; at the user's ends they are those of one image. */
-    uint64_t src_bytes[FR_MAX_SRC], dst_bytes, scratch_bytes;
-    bool src_is_user, dst_is_user;
-    int32_t n_src, most_valid;
+    gpu_bindings bindings;
     bool is_bad; /* a kernel of it does not build */
 };
 

@@ -166,7 +166,10 @@ static void measure_entry(measuring *m, int32_t item, int32_t entry, int32_t gro
     if (status != FR_OK) {
         fr_log(FR_LOG_WARNING, "kernel %s for step '%s' is dropped: %s", e->candidate.name, it->name,
                fr_error_sentence());
-        forget(e);
+        if (status == FR_NO_MEMORY) /* a smaller group may fit */
+            e->ns[group_index] = never;
+        else
+            forget(e);
         return;
     }
     e->ns[group_index] = ns > 1 ? ns : 1;

@@ -1,3 +1,4 @@
+// needs: common.h
 /*
  * Comes before every kernel file. The build defines SRC_DTYPE, DST_DTYPE, WGT_DTYPE (numbers of fr_dtype: 1 f32, 2 f16, 4 u8,
  * 5 s8, 6 s32) where a kernel has such buffers, VW (lanes of a vector: 1, 2, 4, 8, 16), LX LY LZ (items in a group), and
@@ -112,31 +113,16 @@
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(LX, LY, LZ)))
 
-/* Element of (n, c, y, x) in a tensor whose strides are STRIDE_PARAMS(I, t) of p. */
-#define MAP_AT(p, t, n, c, y, x) \
-    ((n) * p.t##_n + (c) / p.t##_block * p.t##_b + (c) % p.t##_block * p.t##_c + (y) * p.t##_y + (x) * p.t##_x)
-
 /* fr_act, on a float or on a VEC: ACTIVATE(x, p) with the three words of ACT_PARAMS in p. */
-#define ACT_BODY_(T)                                                   \
-    {                                                                  \
-        switch (act) {                                                 \
-        case 1: return fmax(x, (T)0.0f);                               \
-        case 2: return fmin(fmax(x, (T)a), (T)b);                      \
-        case 3: return fmax(x, (T)0.0f) + a * fmin(x, (T)0.0f);        \
-        case 4: return 1.0f / (1.0f + exp(-x));                        \
-        case 5: return fmax((T)0.0f, fmin((T)1.0f, a * x + b));        \
-        case 6: return x * fmax((T)0.0f, fmin((T)1.0f, x / 6.0f + 0.5f)); \
-        case 7: return tanh(x);                                        \
-        default: return x;                                             \
-        }                                                              \
-    }
-static inline float act_scalar(float x, int act, float a, float b) ACT_BODY_(float)
+#define AS_FLOAT_(number) (float)number
+#define AS_VEC_(number) (VEC)number
+static inline float act_scalar(float x, int act, float a, float b) ACT_BODY(AS_FLOAT_)
 #define ACTIVATE1(x, p) act_scalar(x, p.act, p.act_a, p.act_b)
 #ifdef VW
 #if VW == 1
 #define ACTIVATE ACTIVATE1
 #else
-static inline VEC act_vector(VEC x, int act, float a, float b) ACT_BODY_(VEC)
+static inline VEC act_vector(VEC x, int act, float a, float b) ACT_BODY(AS_VEC_)
 #define ACTIVATE(x, p) act_vector(x, p.act, p.act_a, p.act_b)
 #endif
 #endif

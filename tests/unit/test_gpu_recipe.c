@@ -1,4 +1,6 @@
 /* The recipes of the compute backends, without a device: every variant of every family over the conformance suite's steps. */
+#include <unistd.h>
+
 #include "check.h"
 
 #include "base/alloc.h"
@@ -6,48 +8,11 @@
 #include "base/status.h"
 #include "cases.h"
 #include "gpu/gpu.h"
+#include "gpu_devices.h"
 #include "run/host.h"
 
 enum { MOST = 256 };
 static const uint64_t most_scratch = 4ull << 31; /* offsets into it are 32-bit numbers of elements */
-
-/* ---- devices that are not there ------------------------------------------------------------------------------------ */
-
-static gpu_traits cpu_traits(int32_t vec) {
-    return (gpu_traits){
-        .is_cpu = true, .vec = vec, .units = 2, .max_items = 4096, .local_bytes = 1 << 20, .gemm_library = vec != 8,
-        .max_vec = 16, .narrow = true};
-}
-
-static gpu_traits card_traits(uint64_t local_bytes, uint32_t max_items) {
-    return (gpu_traits){.vec = 4,
-                        .units = 24,
-                        .max_items = max_items,
-                        .subgroup = 32,
-                        .local_bytes = local_bytes,
-                        .real_local = true,
-                        .half_math = true,
-                        .dot8 = local_bytes > 32 << 10,
-                        .gemm_library = true,
-                        .max_vec = 16,
-                        .narrow = true};
-}
-
-typedef struct named_traits {
-    const char *name;
-    gpu_traits traits;
-} named_traits;
-
-enum { DEVICES = 6 };
-
-static void all_devices(named_traits out[DEVICES]) {
-    out[0] = (named_traits){"a CPU of 16 lanes", cpu_traits(16)};
-    out[1] = (named_traits){"a CPU of 8 lanes", cpu_traits(8)};
-    out[2] = (named_traits){"a CPU of 4 lanes", cpu_traits(4)};
-    out[3] = (named_traits){"a GPU", card_traits(48 << 10, 1024)};
-    out[4] = (named_traits){"a GPU with little local memory", card_traits(16 << 10, 128)};
-    out[5] = (named_traits){"a GPU with next to no local memory", card_traits(1 << 10, 64)};
-}
 
 /* ---- an engine that counts ----------------------------------------------------------------------------------------- */
 
@@ -207,6 +172,15 @@ static bool is_sound_product(const char *where, const gpu_dispatch *d) {
     return true;
 }
 
+static bool shader_exists(const char *kernel) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/shaders/vulkan/%s.comp", FOLDRUN_SOURCE_DIR, kernel);
+    if (access(path, R_OK) == 0)
+        return true;
+    snprintf(path, sizeof path, "%s/shaders/vulkan/matrix/%s.comp", FOLDRUN_SOURCE_DIR, kernel);
+    return access(path, R_OK) == 0;
+}
+
 /* The texts of kernels, read once each. */
 static bool kernel_exists(const char *file, const char *kernel) {
     static struct {
@@ -239,7 +213,10 @@ static bool is_sound_kernel(const char *where, const gpu_traits *traits, const g
         SAY(d->groups[k] > 0 && d->groups[k] < 1u << 31, "%s: %u groups", d->kernel, d->groups[k]);
     }
     SAY(items >= 1 && items <= traits->max_items, "%s: groups of %llu items", d->kernel, (unsigned long long)items);
-    SAY(kernel_exists(d->file, d->kernel), "shaders/opencl/%s.cl has no %s", d->file, d->kernel);
+    if (traits->lockstep)
+        SAY(shader_exists(d->kernel), "there is no shaders/vulkan/%s.comp", d->kernel);
+    else
+        SAY(kernel_exists(d->file, d->kernel), "shaders/opencl/%s.cl has no %s", d->file, d->kernel);
     for (int32_t i = 0; i < d->n_defines; i++) {
         for (int32_t k = 0; k < i; k++)
             SAY(strcmp(d->defines[i].name, d->defines[k].name) != 0, "%s is defined twice", d->defines[i].name);

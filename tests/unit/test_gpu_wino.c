@@ -85,7 +85,7 @@ static float packed_at(const gpu_recipe *recipe, int32_t place, int32_t o, int32
 }
 
 static void check_tile(int32_t out, line_fn input, line_fn output, double allowed) {
-    wino_weights packing = {out, C_IN, C_OUT, PANEL};
+    wino_weights packing = {.out = out, .c_in = C_IN, .c_out = C_OUT, .panel = PANEL};
     fr_weights weights = {.struct_bytes = sizeof weights, .weight = weight, .bias = bias};
     fr_host host = fr_host_make(NULL);
     gpu_recipe recipe = {.n_dispatches = 0};

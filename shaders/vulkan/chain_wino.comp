@@ -1,0 +1,8 @@
+/* chain.glsl, layers by Winograd among them. */
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "prelude.glsl"
+
+#define HAS_WINO 1
+#define TEXEL_VIEWS 0
+#include "chain.glsl"

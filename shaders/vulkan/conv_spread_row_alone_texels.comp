@@ -1,0 +1,6 @@
+/* Windows three wide, each item reading its weights itself, reads through views. */
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#define SPREADS 0
+#define TEXEL_VIEWS 1
+#include "conv_spread_row.glsl"
