@@ -21,17 +21,18 @@ typedef struct choices {
     bool lists, is_verbose, is_thorough;
 } choices;
 
-static const char usage[] = "usage: conformance [--device ID] [--filter TEXT] [--candidate TEXT] [--seed N]\n"
-                            "                   [--part K/N] [--thorough] [--list] [--verbose]\n"
-                            "  --device ID    one backend or device: cpu, cpu:0 (default: all of them)\n"
-                            "  --filter TEXT  cases whose name contains TEXT\n"
-                            "  --candidate TEXT  only candidates whose name contains TEXT\n"
-                            "  --part K/N     the K-th of N parts of the cases, so that N processes share the work\n"
-                            "  --thorough     every candidate with both fills in every case, not only the best guesses\n"
-                            "  --seed N       other numbers (default 1)\n"
-                            "  --list         names of the cases, nothing is run\n"
-                            "  --verbose      each candidate as it runs\n"
-                            "example: conformance --device cpu:0 --filter conv3x3-c32 --seed 7\n";
+static const char usage[] =
+    "usage: conformance [--device ID] [--filter TEXT] [--candidate TEXT] [--seed N]\n"
+    "                   [--part K/N] [--thorough] [--list] [--verbose]\n"
+    "  --device ID    one backend or device: cpu, cpu:0 (default: all of them)\n"
+    "  --filter TEXT  cases whose name contains TEXT\n"
+    "  --candidate TEXT  only candidates whose name contains TEXT\n"
+    "  --part K/N     the K-th of N parts of the cases, so that N processes share the work\n"
+    "  --thorough     every candidate with both fills in every case, not only the best guesses\n"
+    "  --seed N       other numbers (default 1)\n"
+    "  --list         names of the cases, nothing is run\n"
+    "  --verbose      each candidate as it runs\n"
+    "example: conformance --device cpu:0 --filter conv3x3-c32 --seed 7\n";
 
 static bool parse(int argc, char **argv, choices *out_options) {
     *out_options = (choices){.seed = 1, .part = 1, .parts = 1};
@@ -71,6 +72,13 @@ static bool is_chosen(const choices *options, const conf_list *list, size_t inde
     enum { RUNS = 32 };
     return index * RUNS / list->count % options->parts == options->part - 1 &&
            (!options->filter || strstr(list->items[index].name, options->filter));
+}
+
+static size_t count_chosen(const choices *options, const conf_list *list) {
+    size_t count = 0;
+    for (size_t i = 0; i < list->count; i++)
+        count += is_chosen(options, list, i);
+    return count;
 }
 
 /* ---- devices ------------------------------------------------------------------------------------------------------ */
@@ -216,6 +224,7 @@ static fr_status run_all(field *f, fr_check_oracle *oracle, const conf_list *lis
     for (size_t i = 0; i < f->count; i++) {
         conf_check_device(&f->devices[i]);
         conf_check_threads(&f->devices[i]);
+        conf_check_bundles(&f->devices[i]);
         FR_TRY(f->devices[i].backend->memory_use(f->devices[i].device, &before[i]));
     }
     for (size_t i = 0; i < list->count; i++)
@@ -269,6 +278,11 @@ int main(int argc, char **argv) {
             if (is_chosen(&options, &list, i))
                 puts(list.items[i].name);
         goto done;
+    }
+    if (count_chosen(&options, &list) == 0) { /* a filter that matches nothing must not look like success */
+        fprintf(stderr, "conformance: no case's name contains '%s': --list shows them\n", options.filter);
+        conf_cases_free(&list);
+        return 2;
     }
     FR_GO(done, fr_registry_new(NULL, NULL, &registry));
     FR_GO(done, open_oracle(registry, &oracle));

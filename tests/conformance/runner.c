@@ -374,20 +374,23 @@ static bool mixes_dtypes(const fr_step *step) {
     return false;
 }
 
-/* The best guesses run both fills; of a long tail of variants each runs one of the two, and none where dtypes are mixed (on
- * most devices each mixture is a kernel of its own to build), unless all is asked for. */
+/* The best guesses run both fills; of a long tail of variants each runs one of the two in half of the cases. Where dtypes
+ * are mixed, on most devices each mixture is a kernel of its own to build: fewer count as best there, and the tail is left
+ * out. Unless all is asked for. */
 static bool takes_fill(const conf_device *device, const conf_case *the_case, const fr_candidate *c, uint32_t place,
                        fr_check_fill fill, bool can_be_exact) {
-    enum { BOTH = 6 };
+    enum { BEST = 6, BEST_MIXED = 2 };
+    bool is_mixed = mixes_dtypes(&the_case->step) && fr_step_first(&the_case->step)->kind != FR_STEP_INGEST;
+    bool is_best = device->is_thorough || place < (is_mixed ? BEST_MIXED : BEST);
+    if (is_mixed && !is_best)
+        return false;
     if (!can_be_exact)
         return fill == FR_CHECK_RANDOM;
-    if (device->is_thorough || place < BOTH)
+    if (is_best)
         return true;
-    if (mixes_dtypes(&the_case->step) && fr_step_first(&the_case->step)->kind != FR_STEP_INGEST)
-        return false;
     fr_hash hash = fr_hash_bytes(the_case->name, strlen(the_case->name), (fr_hash){1, 2});
     hash = fr_hash_bytes(c->name, strlen(c->name), hash);
-    return (hash.a & 1) == (fill == FR_CHECK_RANDOM);
+    return (hash.a & 3) == (fill == FR_CHECK_RANDOM ? 1 : 0);
 }
 
 static uint32_t ask(conf_device *device, const conf_case *the_case, const fr_check_numbers *numbers,

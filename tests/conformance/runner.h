@@ -40,6 +40,8 @@ void conf_run_case(conf_device *device, const conf_case *the_case, const fr_chec
 void conf_check_device(conf_device *device);
 /* One program on several queues at once. */
 void conf_check_threads(conf_device *device);
+/* Bundles of the backends that have them. */
+void conf_check_bundles(conf_device *device);
 
 void conf_report_failure(conf_device *device, const char *case_name, const char *candidate, const char *fmt, ...)
     FR_PRINTF(4, 5);
