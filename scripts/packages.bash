@@ -44,7 +44,8 @@ install_packages() {
 # shellcheck disable=SC2034 # for those who source this
 build_packages=(gcc libc6-dev cmake ninja-build pkgconf)
 # shellcheck disable=SC2034
-part_packages=(libdnnl-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libpng-dev libjpeg-dev opencl-headers ocl-icd-libopencl1 libclblast-dev)
+part_packages=(libdnnl-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libpng-dev libjpeg-dev opencl-headers ocl-icd-libopencl1 libclblast-dev
+  libvulkan-dev libvulkan-volk-dev glslc spirv-tools)
 
 # configure PRESET [OPTIONS...]: shows the table of what is in and out; quiet when the folder is configured already.
 configure() {
