@@ -36,17 +36,20 @@ static double now(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static uint32_t *read_words(const char *path, size_t *out_bytes) {
+static VkShaderModule read_module(VkDevice device, const char *path) {
     static uint32_t words[1 << 16];
+    VkShaderModule module;
     FILE *file = fopen(path, "rb");
-    *out_bytes = file ? fread(words, 1, sizeof words, file) : 0;
+    size_t bytes = file ? fread(words, 1, sizeof words, file) : 0;
     if (file)
         fclose(file);
-    if (*out_bytes == 0) {
+    if (bytes == 0) {
         fprintf(stderr, "limits: cannot read %s\n", path);
         exit(1);
     }
-    return words;
+    VkShaderModuleCreateInfo info = {VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = bytes, .pCode = words};
+    TRY(vkCreateShaderModule(device, &info, NULL, &module));
+    return module;
 }
 
 typedef struct card {
@@ -56,7 +59,6 @@ typedef struct card {
     VkBuffer buffers[2];
     VkDescriptorSet set;
     VkPipelineLayout layout;
-    VkShaderModule module;
     VkCommandBuffer commands;
     VkFence fence;
 } card;
@@ -166,14 +168,14 @@ static void make_bindings(card *c) {
     }
 }
 
-static VkPipeline make_pipeline(const card *c, int32_t what) {
-    const int32_t constants[] = {what, STEPS};
-    const VkSpecializationMapEntry entries[] = {{0, 0, 4}, {1, 4, 4}};
-    VkSpecializationInfo special = {2, entries, sizeof constants, constants};
+static VkPipeline make_pipeline(const card *c, const char *folder, int what) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/limits%d.spv", folder, what);
+    VkShaderModule module = read_module(c->device, path);
     VkComputePipelineCreateInfo info = {VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
                                         .stage = {VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-                                                  .stage = VK_SHADER_STAGE_COMPUTE_BIT, .module = c->module,
-                                                  .pName = "main", .pSpecializationInfo = &special},
+                                                  .stage = VK_SHADER_STAGE_COMPUTE_BIT, .module = module,
+                                                  .pName = "main"},
                                         .layout = c->layout};
     VkPipeline pipeline;
     TRY(vkCreateComputePipelines(c->device, VK_NULL_HANDLE, 1, &info, NULL, &pipeline));
@@ -202,22 +204,18 @@ static double seconds_of(const card *c, VkPipeline pipeline) {
 
 int main(int argc, char **argv) {
     card c = {0};
-    size_t bytes;
     if (argc != 3) {
-        fprintf(stderr, "usage: limits SHADER.spv DEVICE (0 is the first)\n");
+        fprintf(stderr, "usage: limits FOLDER DEVICE (of the shaders; 0 is the first device)\n");
         return 2;
     }
     open_device(&c, (uint32_t)strtoul(argv[2], NULL, 10));
-    uint32_t *words = read_words(argv[1], &bytes);
-    VkShaderModuleCreateInfo module = {VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = bytes, .pCode = words};
-    TRY(vkCreateShaderModule(c.device, &module, NULL, &c.module));
     make_buffers(&c);
     make_bindings(&c);
     VkPhysicalDeviceProperties about;
     vkGetPhysicalDeviceProperties(c.physical, &about);
     printf("%s\n", about.deviceName);
-    for (int32_t i = 0; i < (int32_t)(sizeof limits / sizeof limits[0]); i++) {
-        double took = seconds_of(&c, make_pipeline(&c, i));
+    for (int i = 0; i < (int)(sizeof limits / sizeof limits[0]); i++) {
+        double took = seconds_of(&c, make_pipeline(&c, argv[1], i));
         printf("  %-34s %8.2f %s\n", limits[i].name, limits[i].each_step * STEPS * ITEMS * GROUPS / took * 1e-9,
                limits[i].unit);
     }
