@@ -48,7 +48,14 @@ bool gpu_conv_begin(const gpu_traits *traits, const fr_step *step, uint16_t src,
     from.layout = candidate->src_layout[0];
     out.layout = candidate->dst_layout;
     uint64_t most = fr_tensor_elements(&from), other = fr_tensor_elements(&out);
-    most = (most > other ? most : other) * (uint64_t)step->n;
+    most = most > other ? most : other;
+    if (step->residual) {
+        fr_tensor added = step->src[1];
+        added.layout = candidate->src_layout[1];
+        other = fr_tensor_elements(&added);
+        most = most > other ? most : other;
+    }
+    most *= (uint64_t)step->n;
     if (most >= INT32_MAX / 2)
         candidate->refused = FR_WHY_MEMORY;
     return !candidate->refused;

@@ -40,7 +40,7 @@ static fr_reason ingest_why_not(const gpu_traits *traits, const fr_step *step, c
     if ((style == INGEST_PLANES && is_interleaved(step) && step->image_c != 3) ||
         (style == INGEST_BLOCK && src->layout == FR_LAYOUT_USER_CHW && step->image_c > 1))
         return FR_WHY_SHAPE;
-    uint64_t most = (uint64_t)1 << 31;
+    uint64_t most = INT32_MAX / 2; /* item numbers are rounded up */
     if (fr_tensor_elements(dst) * (uint64_t)step->n >= most || fr_tensor_elements(src) * (uint64_t)step->n >= most)
         return FR_WHY_MEMORY;
     if ((style == INGEST_ITEM || style == INGEST_PIXELS) && traits->max_items < GPU_MAPS_ITEMS)
@@ -165,7 +165,7 @@ static void emit_fit(const gpu_traits *traits, const fr_step *step, const gpu_va
     else if ((style != EMIT_ANY && !has_rows(&src, step->softmax)) ||
              (style == EMIT_GROUP && !gpu_maps_groups(traits, (int64_t)src.c * src.h * src.w / step->images)))
         why = FR_WHY_SHAPE;
-    else if (fr_tensor_elements(&src) * (uint64_t)step->n >= (uint64_t)1 << 31)
+    else if (fr_tensor_elements(&src) * (uint64_t)step->n >= INT32_MAX / 2)
         why = FR_WHY_MEMORY;
     candidate->refused = (uint16_t)why;
     candidate->src_layout[0] = src.layout;

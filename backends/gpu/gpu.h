@@ -183,6 +183,9 @@ void gpu_pack_put(gpu_recipe *recipe, uint64_t at, uint16_t dtype, uint64_t inde
 /* Nanoseconds of `flops` operations and `bytes` of traffic on a device of these traits; efficiency 0..1. A guess. */
 double gpu_guess_ns(const gpu_traits *traits, double flops, double bytes, double efficiency);
 
+/* Another item of facts->features, after a comma. */
+void gpu_add_feature(fr_device_facts *facts, const char *fmt, ...) FR_PRINTF(2, 3);
+
 /* pool.c: the pool of a CONV's epilogue as a dispatch of its own, for variants that leave the unpooled map (of the step's
  * own output dims, layout and dtype given by `map`) in scratch at byte `at`. */
 fr_status gpu_add_pool(gpu_recipe *recipe, const gpu_traits *traits, const fr_step *step, const fr_tensor *map,

@@ -20,7 +20,7 @@ bool gpu_maps_lanes(const fr_tensor *tensor, int32_t vec) {
 }
 
 static bool too_large(const fr_tensor *tensor, int32_t n) {
-    return fr_tensor_elements(tensor) * (uint64_t)n >= (uint64_t)1 << 31;
+    return fr_tensor_elements(tensor) * (uint64_t)n >= INT32_MAX / 2; /* item numbers are rounded up */
 }
 
 static uint16_t settled_layout(uint16_t asked, const gpu_variant *variant) {

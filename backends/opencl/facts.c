@@ -140,35 +140,23 @@ static void fill_traits(const asked *a, ocl_found *found, bool gemm_library) {
     traits->gemm_library = gemm_library;
 }
 
-static void add_feature(fr_device_facts *facts, const char *fmt, ...) FR_PRINTF(2, 3);
-
-static void add_feature(fr_device_facts *facts, const char *fmt, ...) {
-    size_t used = strlen(facts->features);
-    if (used > 0 && used + 2 < sizeof facts->features)
-        used += (size_t)snprintf(facts->features + used, sizeof facts->features - used, ", ");
-    va_list args;
-    va_start(args, fmt);
-    (void)vsnprintf(facts->features + used, sizeof facts->features - used, fmt, args);
-    va_end(args);
-}
-
 static void fill_features(const asked *a, ocl_found *found) {
     const gpu_traits *traits = &found->traits;
     fr_device_facts *facts = &found->facts;
     char language[64];
     ask_text(a, CL_DEVICE_OPENCL_C_VERSION, language, sizeof language);
-    add_feature(facts, "%.12s", language); /* "OpenCL C 1.2" and no more */
-    add_feature(facts, "%d-wide vectors", traits->vec);
-    add_feature(facts, "%llu KiB %slocal memory", (unsigned long long)traits->local_bytes / 1024,
-                traits->real_local ? "" : "emulated ");
+    gpu_add_feature(facts, "%.12s", language); /* "OpenCL C 1.2" and no more */
+    gpu_add_feature(facts, "%d-wide vectors", traits->vec);
+    gpu_add_feature(facts, "%llu KiB %slocal memory", (unsigned long long)traits->local_bytes / 1024,
+                    traits->real_local ? "" : "emulated ");
     if (traits->half_math)
-        add_feature(facts, "fp16");
+        gpu_add_feature(facts, "fp16");
     if (traits->dot8)
-        add_feature(facts, "int dot");
+        gpu_add_feature(facts, "int dot");
     if (traits->subgroup > 0)
-        add_feature(facts, "subgroups of %u", traits->subgroup);
+        gpu_add_feature(facts, "subgroups of %u", traits->subgroup);
     if (traits->gemm_library)
-        add_feature(facts, "CLBlast");
+        gpu_add_feature(facts, "CLBlast");
 }
 
 /* OpenCL tells one cache: the last level. A CPU's others are the system's to tell. */

@@ -145,8 +145,9 @@ static void ask_features(const vlk_asked *asked, vlk_found *found) {
                 reads_texels(found, VK_FORMAT_R32G32B32A32_SFLOAT) &&
                 reads_texels(found, VK_FORMAT_R16G16B16A16_SFLOAT) && !without("texels");
     f->budget = vlk_has(asked, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME) && !without("budget");
-    f->matrix = vlk_has_shader("conv_matrix", true) && matrix.cooperativeMatrix && model.vulkanMemoryModel &&
-                f->half_math && subgroup_size_is_known(asked, found) && has_matrix(asked, found) && !without("matrix");
+    f->matrix = vlk_has_shader("conv_matrix", true) && found->version >= VK_API_VERSION_1_3 && f->subgroup_size &&
+                matrix.cooperativeMatrix && model.vulkanMemoryModel && f->half_math &&
+                subgroup_size_is_known(asked, found) && has_matrix(asked, found) && !without("matrix");
     found->is_portable = vlk_has(asked, "VK_KHR_portability_subset");
     found->is_unified = !without("unified"); /* until the memory is looked at */
 }

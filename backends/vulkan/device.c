@@ -18,6 +18,7 @@ typedef struct request { /* for vkCreateDevice */
     VkPhysicalDeviceShaderIntegerDotProductFeatures dot;
     VkPhysicalDeviceVulkanMemoryModelFeatures model;
     vlk_matrix_features matrix;
+    VkPhysicalDeviceMaintenance4Features maintenance;
 } request;
 
 /* An extension that is part of Vulkan from that version on is enabled by name before it. */
@@ -66,7 +67,10 @@ static void fill_request(request *r, const vlk_found *found) {
     }
     if (f->matrix) {
         r->model.vulkanMemoryModel = VK_TRUE;
-        r->matrix.cooperativeMatrix = VK_TRUE;
+        r->matrix.cooperativeMatrix = r->maintenance.maintenance4 = VK_TRUE;
+        /* these shaders are SPIR-V 1.6, whose sizes of groups are specialised by what maintenance4 allows */
+        enable(r, found, &r->maintenance, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_FEATURES, VK_API_VERSION_1_3,
+               VK_KHR_MAINTENANCE_4_EXTENSION_NAME);
         enable(r, found, &r->model, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES, VK_API_VERSION_1_2,
                VK_KHR_VULKAN_MEMORY_MODEL_EXTENSION_NAME);
         enable(r, found, &r->matrix, (VkStructureType)VLK_MATRIX_FEATURES, never, VLK_MATRIX_EXTENSION);

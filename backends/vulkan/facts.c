@@ -1,12 +1,16 @@
 /* What a device says of itself, for the engine (facts) and for the recipes (traits). */
 #include "facts.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { SMALL_SUBGROUP = 16, LIKELY_UNITS = 16, MAX_FAMILIES = 16 };
+enum {
+    SMALL_SUBGROUP = 16,
+    LIKELY_UNITS = 16,
+    MAX_FAMILIES = 16,
+    MOST_TEXELS = 1 << 27
+}; /* more would not fit the offsets */
 
 /* ---- words ------------------------------------------------------------------------------------------------------- */
 
@@ -54,45 +58,31 @@ static void fill_driver_text(const vlk_asked *asked, vlk_found *found) {
              VK_API_VERSION_PATCH(api));
 }
 
-static void add_feature(fr_device_facts *facts, const char *fmt, ...) FR_PRINTF(2, 3);
-
-static void add_feature(fr_device_facts *facts, const char *fmt, ...) {
-    size_t used = strlen(facts->features);
-    if (used > 0 && used + 2 < sizeof facts->features)
-        used += (size_t)snprintf(facts->features + used, sizeof facts->features - used, ", ");
-    va_list args;
-    va_start(args, fmt);
-    (void)vsnprintf(facts->features + used, sizeof facts->features - used, fmt, args);
-    va_end(args);
-}
-
 static void fill_features(vlk_found *found) {
     const vlk_features *f = &found->features;
     fr_device_facts *facts = &found->facts;
-    add_feature(facts, "Vulkan %u.%u", VK_API_VERSION_MAJOR(found->version), VK_API_VERSION_MINOR(found->version));
-    add_feature(facts, "%llu KiB %slocal memory", (unsigned long long)found->traits.local_bytes / 1024,
-                found->traits.real_local ? "" : "emulated ");
-    add_feature(facts, "subgroups of %u%s", found->subgroup, f->shuffle ? " that shuffle" : "");
+    gpu_add_feature(facts, "Vulkan %u.%u", VK_API_VERSION_MAJOR(found->version), VK_API_VERSION_MINOR(found->version));
+    gpu_add_feature(facts, "%llu KiB %slocal memory", (unsigned long long)found->traits.local_bytes / 1024,
+                    found->traits.real_local ? "" : "emulated ");
+    gpu_add_feature(facts, "subgroups of %u%s", found->subgroup, f->shuffle ? " that shuffle" : "");
     if (f->texels)
-        add_feature(facts, "texel views");
+        gpu_add_feature(facts, "texel views");
     if (f->narrow)
-        add_feature(facts, "8 and 16 bit storage");
-    if (f->half_math)
-        add_feature(facts, "fp16");
+        gpu_add_feature(facts, "8 and 16 bit storage");
     if (f->dot8)
-        add_feature(facts, "int dot");
+        gpu_add_feature(facts, "int dot");
     if (f->matrix)
-        add_feature(facts, "cooperative matrices");
+        gpu_add_feature(facts, "cooperative matrices");
     if (f->timeline)
-        add_feature(facts, "timelines");
+        gpu_add_feature(facts, "timelines");
     if (f->push_descriptors)
-        add_feature(facts, "push descriptors");
+        gpu_add_feature(facts, "push descriptors");
     if (f->budget)
-        add_feature(facts, "memory budget");
+        gpu_add_feature(facts, "memory budget");
     if (found->transfer_family != found->compute_family)
-        add_feature(facts, "transfer queue");
+        gpu_add_feature(facts, "transfer queue");
     if (found->is_unified)
-        add_feature(facts, "unified memory");
+        gpu_add_feature(facts, "unified memory");
 }
 
 /* ---- numbers ----------------------------------------------------------------------------------------------------- */
@@ -175,7 +165,7 @@ static void fill_traits(const vlk_asked *asked, vlk_found *found) {
     const VkPhysicalDeviceLimits *limits = &found->properties.limits;
     gpu_traits *traits = &found->traits;
     found->subgroup = subgroup_of(asked, found);
-    found->max_texels = limits->maxTexelBufferElements;
+    found->max_texels = limits->maxTexelBufferElements < MOST_TEXELS ? limits->maxTexelBufferElements : MOST_TEXELS;
     traits->lockstep = true;
     traits->vec = traits->max_vec = 4;
     traits->units = found->facts.units;

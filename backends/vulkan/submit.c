@@ -104,9 +104,10 @@ fr_status vlk_mark_wait(fr_device *device, vlk_mark *mark, const char *what) {
     HOST_TRY(vlk_alive(device));
     VkResult result = wait(device, mark);
     if (result == VK_TIMEOUT) {
+        atomic_store(&device->is_lost,
+                     VLK_STUCK); /* first: nobody may see it as merely lost, and free what still runs */
         fr_status status =
             vlk_check(device, host, result, device->timeline ? "vkWaitSemaphores" : "vkWaitForFences", what);
-        atomic_store(&device->is_lost, VLK_STUCK);
         return status == FR_OK ? host_fail(host, FR_DEVICE_LOST, "vulkan: %s did not end in time", what) : status;
     }
     HOST_TRY(vlk_check(device, host, result, device->timeline ? "vkWaitSemaphores" : "vkWaitForFences", what));

@@ -65,11 +65,11 @@ void fr_lane_close(fr_lane *lane) {
         return;
     const fr_backend *b = lane->target->backend;
     fr_buffer *buffers[] = {lane->arena, lane->scratch, lane->user_in, lane->user_out};
+    if (lane->queue) /* first: after a refused launch earlier ones may still use the buffers */
+        b->queue_close(lane->queue);
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
         if (buffers[i])
             b->buffer_free(buffers[i]);
-    if (lane->queue)
-        b->queue_close(lane->queue);
     fr_free(lane->launches);
     memset(lane, 0, sizeof *lane);
 }

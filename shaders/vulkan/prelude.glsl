@@ -49,7 +49,7 @@ layout(push_constant) uniform launch_block { uint word[8]; } launch;
  *   float src_load(int i)      a number as it is stored (integers without their scale)
  *   vec4  src_loadv(int i)     four side by side, AT(b) + i a multiple of four
  *   vec4  src_loadu(int i)     four side by side, anywhere
- * WRITES(b, dst, DST_DTYPE): dst_store(int i, float v), dst_storev(int i, vec4 v), rounded to even and saturated for integers.
+ * WRITES(b, dst, DST_DTYPE): dst_store(int i, float v), dst_storev(int i, vec4 v), integers saturated and rounded to even (halves as the device does).
  * TEXELS(b, src): as READS of f32 or f16, through a buffer view of four components (recipes say so in gpu_dispatch.texels).
  */
 #define READ_WORDS_(b, name)                                                             \
@@ -167,7 +167,7 @@ vec4 keep_lanes(vec4 v, int count) {
 #define ACTIVATE_(T)                                  \
     T activate_(T x, int act, float a, float b) {     \
         if (CURVED != 0)                              \
-            switch (act) { ACT_CURVES default: break; } \
+            switch (act) { ACT_CURVES(T) default: break; } \
         switch (act) { ACT_LINES(T) default: return x; } \
     }
 ACTIVATE_(float)

@@ -367,29 +367,29 @@ static bool is_sound(conf_device *device, const conf_case *the_case, const fr_st
     return fault == NULL;
 }
 
-static bool mixes_dtypes(const fr_step *step) {
+/* f32 at all ends but the user's. */
+static bool is_wide(const fr_step *step) {
+    bool wide = step->dst.dtype == FR_F32;
     for (int32_t i = 0; i < step->n_src; i++)
-        if (step->src[i].dtype != step->dst.dtype)
-            return true;
-    return false;
+        wide &= step->src[i].dtype == FR_F32 || fr_step_first(step)->kind == FR_STEP_INGEST;
+    return wide;
 }
 
-/* The best guesses run both fills; of a long tail of variants each runs one of the two in half of the cases. Where dtypes
- * are mixed, on most devices each mixture is a kernel of its own to build: fewer count as best there, and the tail is left
- * out. Unless all is asked for. */
+/* In f32 the best guesses run both fills, and of a long tail of variants each runs one of the two in half of the cases. In
+ * other types, where on most devices every mixture is a kernel of its own to build, fewer count as best, and of the tail each
+ * runs in a few cases. Unless all is asked for. */
 static bool takes_fill(const conf_device *device, const conf_case *the_case, const fr_candidate *c, uint32_t place,
                        fr_check_fill fill, bool can_be_exact) {
-    enum { BEST = 6, BEST_MIXED = 2 };
-    bool is_mixed = mixes_dtypes(&the_case->step) && fr_step_first(&the_case->step)->kind != FR_STEP_INGEST;
-    bool is_best = device->is_thorough || place < (is_mixed ? BEST_MIXED : BEST);
-    if (is_mixed && !is_best)
+    enum { BEST = 6, BEST_NARROW = 2, FEW = 64 };
+    bool wide = is_wide(&the_case->step), is_best = device->is_thorough || place < (wide ? BEST : BEST_NARROW);
+    fr_hash hash = fr_hash_bytes(the_case->name, strlen(the_case->name), (fr_hash){1, 2});
+    hash = fr_hash_bytes(c->name, strlen(c->name), hash);
+    if (!is_best && !wide && hash.b % FEW != 0)
         return false;
     if (!can_be_exact)
         return fill == FR_CHECK_RANDOM;
-    if (is_best)
+    if (is_best || !wide)
         return true;
-    fr_hash hash = fr_hash_bytes(the_case->name, strlen(the_case->name), (fr_hash){1, 2});
-    hash = fr_hash_bytes(c->name, strlen(c->name), hash);
     return (hash.a & 3) == (fill == FR_CHECK_RANDOM ? 1 : 0);
 }
 
@@ -450,6 +450,6 @@ void conf_run_case(conf_device *device, const conf_case *the_case, const fr_chec
         if (device->is_verbose)
             printf("%s %s no candidate\n", device->id, the_case->name);
     }
-    if (the_case->all_layouts)
+    if (the_case->all_layouts && (device->is_thorough || is_wide(&the_case->step)))
         ask_every_layout(device, the_case, numbers, answer, counts_candidates);
 }
