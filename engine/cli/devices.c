@@ -30,7 +30,19 @@ static void add_row(cli_table *table, const fr_device_entry *e) {
     fr_text_free(&precisions);
 }
 
-static int print_table(const fr_device_entry *entries, size_t count) {
+static void add_details(fr_text *text, const fr_device_entry *e) {
+    const fr_device_facts *facts = &e->facts;
+    fr_text_add(text, "\n%s\n  backend   %s\n", e->id, e->title);
+    if (facts->vendor[0])
+        fr_text_add(text, "  vendor    %s\n", facts->vendor);
+    fr_text_add(text, "  driver    %s\n", facts->driver);
+    if (facts->features[0])
+        fr_text_add(text, "  features  %s\n", facts->features);
+    if (facts->uuid[0])
+        fr_text_add(text, "  uuid      %s\n", facts->uuid);
+}
+
+static int print_table(const fr_device_entry *entries, size_t count, bool details) {
     static const char *const head[] = {"DEVICE", "NAME", "KIND", "UNITS", "MEMORY", "PRECISIONS", "DRIVER"};
     cli_table table = {.columns = "lllrrll"};
     fr_text text = {0};
@@ -39,6 +51,9 @@ static int print_table(const fr_device_entry *entries, size_t count) {
         if (entries[i].status == FR_OK)
             add_row(&table, &entries[i]);
     cli_table_print(&table, &text);
+    for (size_t i = 0; details && i < count; i++)
+        if (entries[i].status == FR_OK)
+            add_details(&text, &entries[i]);
     bool first = true;
     for (size_t i = 0; i < count; i++) {
         if (entries[i].status == FR_OK)
@@ -104,10 +119,14 @@ int cli_devices(int argc, char **argv) {
     static const cli_usage usage = {
         .line = "devices [options]",
         .about = "Lists every device of every backend; for a backend that cannot open, why, and what to do.\n",
-        .examples = "  foldrun devices\n  foldrun devices --json | jq -r '.devices[] | select(.available) | .id'\n",
+        .examples = "  foldrun devices\n  foldrun devices --details\n  foldrun devices --json | jq -r '.devices[] | "
+                    "select(.available) | .id'\n",
     };
-    bool json = false;
-    const cli_option options[] = {CLI_JSON_OPTION(json), {.name = NULL}};
+    bool json = false, details = false;
+    const cli_option options[] = {
+        {"details", 0, CLI_FLAG, NULL, &details, "also each device's vendor, and what is used of its hardware", 0, 0},
+        CLI_JSON_OPTION(json),
+        {.name = NULL}};
     int words;
     int code = cli_parse(argc, argv, &usage, options, &words);
     if (code != CLI_GO_ON)
@@ -122,7 +141,7 @@ int cli_devices(int argc, char **argv) {
     if (status != FR_OK)
         code = cli_failed(status);
     else
-        code = json ? print_json(entries, count) : print_table(entries, count);
+        code = json ? print_json(entries, count) : print_table(entries, count, details);
     fr_context_free(context);
     return code;
 }

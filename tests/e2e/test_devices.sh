@@ -5,6 +5,9 @@ run devices
 expect_rc 0
 expect_out "ref:0"
 [ "$device" = ref ] || expect_out "cpu:0"
+run devices --details
+expect_rc 0
+expect_out "  driver    "
 run devices --json
 expect_rc 0
 expect_jq '.version | test("^[0-9]+\\.[0-9]+\\.[0-9]+$")'
