@@ -375,12 +375,12 @@ static bool is_wide(const fr_step *step) {
     return wide;
 }
 
-/* In f32 the best guesses run both fills, and of a long tail of variants each runs one of the two in half of the cases. In
- * other types, where on most devices every mixture is a kernel of its own to build, fewer count as best, and of the tail each
- * runs in a few cases. Unless all is asked for. */
+/* In f32 the best guesses run both fills, and of a long tail of variants each runs one of the two in a quarter of the cases. In
+ * other types, where on most devices every mixture is a kernel of its own to build, the best runs, and of the tail each in a
+ * few cases. Unless all is asked for. */
 static bool takes_fill(const conf_device *device, const conf_case *the_case, const fr_candidate *c, uint32_t place,
                        fr_check_fill fill, bool can_be_exact) {
-    enum { BEST = 6, BEST_NARROW = 2, FEW = 64 };
+    enum { BEST = 6, BEST_NARROW = 1, FEW = 64 };
     bool wide = is_wide(&the_case->step), is_best = device->is_thorough || place < (wide ? BEST : BEST_NARROW);
     fr_hash hash = fr_hash_bytes(the_case->name, strlen(the_case->name), (fr_hash){1, 2});
     hash = fr_hash_bytes(c->name, strlen(c->name), hash);
@@ -390,7 +390,7 @@ static bool takes_fill(const conf_device *device, const conf_case *the_case, con
         return fill == FR_CHECK_RANDOM;
     if (is_best || !wide)
         return true;
-    return (hash.a & 3) == (fill == FR_CHECK_RANDOM ? 1 : 0);
+    return (hash.a & 7) == (fill == FR_CHECK_RANDOM ? 1 : 0);
 }
 
 static uint32_t ask(conf_device *device, const conf_case *the_case, const fr_check_numbers *numbers,

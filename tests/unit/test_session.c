@@ -130,6 +130,16 @@ static void check_device(const char *device, const char *model, int32_t fold, in
     drop(&f);
 }
 
+/* Sanitized builds are slow, and look at memory, not at numbers: two models show them what there is. */
+static const char *const readers_and_filters[] = {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    "v1",
+    "n1",
+#else
+    "v1", "v2", "v3", "v4", "v5", "v6", "n1", "n2", "n3", "n4",
+#endif
+};
+
 TEST(ref_answers_as_the_graph) {
     CHECK(open_context());
     if (!has("ref", FR_PRECISION_F32))
@@ -139,13 +149,13 @@ TEST(ref_answers_as_the_graph) {
 }
 
 TEST(cpu_answers_as_the_graph) {
-    static const char *const models[] = {"v1", "v2", "v3", "v4", "v5", "v6", "n1", "n2", "n3", "n4"};
     CHECK(open_context());
     if (!has("cpu", FR_PRECISION_F32))
         SKIP("no cpu backend");
-    for (size_t m = 0; m < sizeof models / sizeof models[0]; m++)
+    for (size_t m = 0; m < sizeof readers_and_filters / sizeof readers_and_filters[0]; m++)
         for (int32_t fold = 1; fold <= 4; fold++)
-            check_device("cpu", models[m], fold, m < 6 ? 5 : 3, FR_PRECISION_F32, 1e-4);
+            check_device("cpu", readers_and_filters[m], fold, readers_and_filters[m][0] == 'v' ? 5 : 3,
+                         FR_PRECISION_F32, 1e-4);
 }
 
 TEST(cpu_in_narrow_precisions) {
@@ -175,13 +185,12 @@ static void check_guessed(const char *device, const char *model, int32_t fold, f
 }
 
 static void check_models(const char *device) {
-    static const char *const models[] = {"v1", "v2", "v3", "v4", "v5", "v6", "n1", "n2", "n3", "n4"};
     CHECK(open_context());
     if (!has(device, FR_PRECISION_F32))
         SKIP("no such device");
-    for (size_t m = 0; m < sizeof models / sizeof models[0]; m++)
+    for (size_t m = 0; m < sizeof readers_and_filters / sizeof readers_and_filters[0]; m++)
         for (int32_t fold = 1; fold <= 4; fold++)
-            check_guessed(device, models[m], fold, FR_PRECISION_F32, 1e-4);
+            check_guessed(device, readers_and_filters[m], fold, FR_PRECISION_F32, 1e-4);
 }
 
 static void check_narrow(const char *device) {
