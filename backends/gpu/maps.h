@@ -40,7 +40,6 @@ fr_reason gpu_maps_layouts(const fr_step *step, const gpu_variant *variant, fr_s
 bool gpu_maps_walks(const fr_step *settled, const gpu_variant *variant);
 /* The candidate's layouts, from a settled step. */
 void gpu_maps_answer(const fr_step *settled, const gpu_variant *variant, fr_candidate *candidate);
-uint64_t gpu_maps_bytes(const fr_step *step); /* of all its tensors */
 /* A guess for a variant of this style and vector on this device; lower is better. */
 double gpu_maps_guess(const gpu_traits *traits, const gpu_variant *variant, const fr_step *step);
 

@@ -59,7 +59,7 @@ void gpu_maps_answer(const fr_step *settled, const gpu_variant *variant, fr_cand
     candidate->granule = variant->vec;
 }
 
-uint64_t gpu_maps_bytes(const fr_step *step) {
+static uint64_t bytes_of(const fr_step *step) { /* of all its tensors */
     uint64_t bytes = fr_tensor_bytes(&step->dst, step->n);
     for (int32_t i = 0; i < step->n_src; i++)
         bytes += fr_tensor_bytes(&step->src[i], step->n);
@@ -75,7 +75,7 @@ double gpu_maps_guess(const gpu_traits *traits, const gpu_variant *variant, cons
     double slower = variant->vec == traits->vec || variant->tile[MAPS_STYLE] == MAPS_PLACES ? 1
                     : variant->vec == 1                                                     ? 4
                                                                                             : 1.5;
-    return gpu_guess_ns(traits, 0, (double)gpu_maps_bytes(settled), 1) * slower *
+    return gpu_guess_ns(traits, 0, (double)bytes_of(settled), 1) * slower *
            times[variant->tile[MAPS_STYLE]][device];
 }
 

@@ -1,7 +1,7 @@
 /*
  * The constants that a recipe gives to a shader when its pipeline is made (gpu_define by NAME, specialisation constant by
  * number), for C and GLSL alike. C(id, NAME, value when the recipe says nothing). Numbers never change their meaning; 0 to 2
- * are the items of a group.
+ * are the items of a group. ROLLED, QUADS and FC_FORM are OpenCL's alone: recipes define them for both.
  */
 #ifndef FR_SHADERS_VULKAN_CONSTANTS_H
 #define FR_SHADERS_VULKAN_CONSTANTS_H

@@ -7,6 +7,7 @@
  *   SHIM_OLD_DEVICES=1  devices know Vulkan 1.0 alone
  *   SHIM_GPU=1          devices are GPUs of their own memory
  *   SHIM_OPEN=RESULT    devices do not open
+ *   SHIM_WRONG=1        a device that opens is asked for a buffer of no bytes, which the validation layers must report
  *   SHIM_MEMORY=BYTES   devices have so many bytes in all
  *   SHIM_MAP=RESULT     memory is not mapped
  *   SHIM_PIPELINE=RESULT  pipelines are not made: those that SHIM_SKIP and SHIM_COUNT name
@@ -131,10 +132,26 @@ static VKAPI_ATTR void VKAPI_CALL get_properties2(VkPhysicalDevice device, VkPhy
     pretend(&out->properties);
 }
 
+static void ask_wrongly(VkDevice device) {
+    REAL(vkGetDeviceProcAddr);
+    PFN_vkCreateBuffer create = (PFN_vkCreateBuffer)forward(device, "vkCreateBuffer");
+    PFN_vkDestroyBuffer destroy = (PFN_vkDestroyBuffer)forward(device, "vkDestroyBuffer");
+    const VkBufferCreateInfo empty = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+                                      .usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT};
+    VkBuffer buffer = VK_NULL_HANDLE;
+    if (create(device, &empty, NULL, &buffer) == VK_SUCCESS)
+        destroy(device, buffer, NULL);
+}
+
 static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical, const VkDeviceCreateInfo *info,
                                                     const VkAllocationCallbacks *callbacks, VkDevice *out) {
     REAL(vkCreateDevice);
-    return setting("SHIM_OPEN") ? (VkResult)number("SHIM_OPEN", 0) : forward(physical, info, callbacks, out);
+    if (setting("SHIM_OPEN"))
+        return (VkResult)number("SHIM_OPEN", 0);
+    VkResult result = forward(physical, info, callbacks, out);
+    if (result == VK_SUCCESS && setting("SHIM_WRONG"))
+        ask_wrongly(*out);
+    return result;
 }
 
 /* ---- memory --------------------------------------------------------------------------------------------------------- */

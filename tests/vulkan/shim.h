@@ -6,8 +6,8 @@
 
 static inline void shim(const char *name, const char *value) { /* one setting, or none */
     static const char *const settings[] = {
-        "SHIM_OLD", "SHIM_DEVICES",  "SHIM_OLD_DEVICES", "SHIM_GPU",  "SHIM_OPEN", "SHIM_MEMORY",
-        "SHIM_MAP", "SHIM_PIPELINE", "SHIM_SUBMIT",      "SHIM_WAIT", "SHIM_SKIP", "SHIM_COUNT",
+        "SHIM_OLD",      "SHIM_DEVICES", "SHIM_OLD_DEVICES", "SHIM_GPU",  "SHIM_OPEN",  "SHIM_MEMORY", "SHIM_MAP",
+        "SHIM_PIPELINE", "SHIM_SUBMIT",  "SHIM_WAIT",        "SHIM_SKIP", "SHIM_COUNT", "SHIM_WRONG",
     };
     shim_choose(settings, sizeof settings / sizeof settings[0], "FOLDRUN_VULKAN_LIBRARY", VULKAN_SHIM, name, value);
     unsetenv("FOLDRUN_VULKAN_WITHOUT");

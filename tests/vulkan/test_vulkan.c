@@ -217,6 +217,36 @@ TEST(a_kernel_that_the_driver_refuses_is_left_out_and_said_once) {
     close_all(&o);
 }
 
+static int told; /* of wrong calls by the validation layers */
+
+static void count_told(void *user, int level, const char *line) {
+    (void)user;
+    told += level == FR_LOG_ERROR && strstr(line, "validation") != NULL && strstr(line, "vkCreateBuffer") != NULL;
+}
+
+/* Else a suite that runs clean under the layers would say nothing. */
+TEST(what_the_validation_layers_say_arrives) {
+    opened o;
+    bool was_set = getenv("FOLDRUN_VULKAN_VALIDATION") != NULL;
+    if (!present())
+        SKIP("no device");
+    setenv("FOLDRUN_VULKAN_VALIDATION", "1", 1);
+    shim("SHIM_WRONG", "1");
+    told = 0;
+    fr_log_to(count_told, NULL, FR_LOG_ERROR);
+    fr_status status = open_device(&o, "");
+    if (status == FR_OK)
+        close_all(&o);
+    fr_log_to(NULL, NULL, 0);
+    shim(NULL, NULL);
+    if (!was_set)
+        unsetenv("FOLDRUN_VULKAN_VALIDATION");
+    if (status == FR_UNAVAILABLE)
+        SKIP(fr_error_message());
+    CHECK_OK(status);
+    CHECK(told > 0);
+}
+
 TEST(a_pipeline_without_memory_may_be_made_later) {
     opened o;
     bool right;
