@@ -47,6 +47,28 @@ build_packages=(gcc libc6-dev cmake ninja-build pkgconf)
 part_packages=(libdnnl-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libpng-dev libjpeg-dev opencl-headers ocl-icd-libopencl1 libclblast-dev
   libvulkan-dev libvulkan-volk-dev glslc spirv-tools)
 
+# cuda_wheels: from PyPI into build/cuda, what the CUDA backend is built and checked with where no toolkit is installed: the headers
+# of CUDA 12 and cuDNN; and everywhere NVRTC 12, which still compiles for V100. Fills cuda_options for configure; nothing of it
+# is needed by who leaves the CUDA backend out.
+cuda_options=()
+cuda_wheels() {
+  local site
+  local -a wheels=(nvidia-cuda-nvrtc-cu12)
+  if [ ! -f "${CUDA_PATH:-/usr/local/cuda}/include/nvrtc.h" ]; then
+    wheels+=(nvidia-cuda-runtime-cu12 nvidia-cudnn-cu12 nvidia-cublas-cu12)
+  fi
+  if ! ls build/cuda/lib/python3*/site-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12 >/dev/null 2>&1; then
+    echo "Installing with pip into build/cuda: ${wheels[*]}"
+    if ! python3 -m venv build/cuda || ! build/cuda/bin/pip install -q --disable-pip-version-check --no-deps "${wheels[@]}"; then
+      echo "The wheels cannot be had: the CUDA backend is built only with a toolkit, and its kernels are not compiled for V100."
+      return 0
+    fi
+  fi
+  site=$(echo "$PWD"/build/cuda/lib/python3*/site-packages/nvidia)
+  cuda_options=("-DFOLDRUN_NVRTC12=$site/cuda_nvrtc/lib/libnvrtc.so.12")
+  [ ${#wheels[@]} -eq 1 ] || cuda_options+=("-DFOLDRUN_CUDA_ROOT=$site")
+}
+
 # configure PRESET [OPTIONS...]: shows the table of what is in and out; quiet when the folder is configured already.
 configure() {
   local log="build/$1/configure.log"

@@ -24,6 +24,7 @@ TOLERANCE = {"f32": 2e-3, "f16": 2e-2, "bf16": 6e-2, "int8": 0.5}  # of the larg
 
 class Peer:
     processes = {}  # one a peer, for the whole run: imports take longer than measurements
+    worker = os.path.join(HERE, "worker.py")
 
     def __init__(self, name, precision, threads, setup):
         self.name, self.precision, self.threads, self.setup = name, precision, threads, setup
@@ -31,7 +32,7 @@ class Peer:
 
     def process(self):
         if self.name not in Peer.processes:
-            Peer.processes[self.name] = subprocess.Popen([sys.executable, os.path.join(HERE, "worker.py")], stdin=subprocess.PIPE,
+            Peer.processes[self.name] = subprocess.Popen([sys.executable, self.worker], stdin=subprocess.PIPE,
                                                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         return Peer.processes[self.name]
 
