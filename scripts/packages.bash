@@ -55,7 +55,7 @@ cuda_wheels() {
   local site
   local -a wheels=(nvidia-cuda-nvrtc-cu12)
   if [ ! -f "${CUDA_PATH:-/usr/local/cuda}/include/nvrtc.h" ]; then
-    wheels+=(nvidia-cuda-runtime-cu12 nvidia-cudnn-cu12 nvidia-cublas-cu12)
+    wheels+=(nvidia-cuda-runtime-cu12 nvidia-cuda-nvcc-cu12 nvidia-cuda-cccl-cu12 nvidia-cudnn-cu12 nvidia-cublas-cu12)
   fi
   if ! ls build/cuda/lib/python3*/site-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12 >/dev/null 2>&1; then
     echo "Installing with pip into build/cuda: ${wheels[*]}"

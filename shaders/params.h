@@ -122,4 +122,19 @@
     STRIDE_PARAMS(I, src) STRIDE_PARAMS(I, dst) I(n) I(h) I(w) I(channels) I(dst_stored) I(pick_last)        \
     I(before) I(after) I(rows_each) F(alpha) F(beta) F(k) F(src_scale) F(dst_scale)
 
+
+/* conv_mma: steps in elements, *_run: from one run of 16 bytes of channels to the next; c, co: of a group, c_runs: runs of it;
+ * n_tiles: of its outputs. A job: a tile of the map (of dst's places part_h x part_w where it is pooled) of `images` inputs, its
+ * pixels in chunks; patch: of the source below it, in bytes, twin: where the second copy is. A slice: slice_runs of the
+ * channels, k_steps of sums, w_bytes of weights. at_*: in shared memory; by_*: gpu_mma_magic of what is divided by. */
+#define CONV_MMA_PARAMS(I, F)                                                                                   \
+    I(src_n) I(src_y) I(src_x) I(src_run) I(dst_n) I(dst_y) I(dst_x) I(dst_run) I(res_n) I(res_y) I(res_x)      \
+    I(res_run) WINDOW_PARAMS(I, win) ACT_PARAMS(I, F) I(n) I(h) I(w) I(map_h) I(map_w) I(c) I(c_runs) I(co)     \
+    I(n_tiles) I(images) I(tile_h) I(tile_w) I(tiles_y) I(tiles_x) I(jobs) I(pixels) I(chunks) I(patch_h)       \
+    I(patch_w) I(patch_pixel) I(patch_row) I(patch_image) I(patch_bytes) I(twin) I(slices) I(slice_runs)        \
+    I(k_steps) I(w_pitch) I(w_bytes) I(stages) I(map_pitch) I(at_table) I(at_weights) I(at_patch) I(at_map)     \
+    I(src_by_run) I(dst_by_run) I(dst_wide) I(has_res) I(by_tile_w) I(by_tile) I(by_line) I(by_runs)            \
+    I(by_patch_h) I(pool_pt) I(pool_pl) I(pool_pb) I(pool_pr) I(dst_h) I(dst_w) I(part_h) I(part_w) F(slope)   \
+    F(res_scale) F(inverse_scale) I(pool)
+
 #endif

@@ -6,10 +6,10 @@
 #include "common/step_check.h"
 #include "gpu/gpu.h"
 
-enum { MOST = 256 };
+enum { MOST = 512 };
 
 static const char *precision_word(uint16_t compute) {
-    static const char *const words[] = {"f32", "f16", "bf16", "s8", "f64"};
+    static const char *const words[] = {"f32", "f16", "bf16", "s8", "f64", "tf32"};
     return compute < sizeof words / sizeof words[0] ? words[compute] : "?";
 }
 
@@ -43,7 +43,8 @@ typedef struct offers {
     const char *prefix;
     gpu_verdict_fn is_bad;
     void *user;
-    fr_reason wrong; /* of the step itself */
+    const gpu_others *others; /* may be NULL */
+    fr_reason wrong;          /* of the step itself */
     offer list[MOST];
     uint32_t count;
 } offers;
@@ -57,15 +58,33 @@ static bool is_wide(const fr_step *step) {
     return wide && step->compute == FR_PRECISION_F32;
 }
 
-static void answer(const offers *o, const gpu_variant *v, fr_candidate *c, double *out_ns) {
+typedef struct asked { /* a variant, or one of the others */
+    const char *name;
+    uint32_t kinds, id;
+    const gpu_variant *variant;
+} asked;
+
+static bool is_known(const gpu_traits *traits, const fr_step *step) {
+    bool known = (step->compute != FR_PRECISION_BF16 || traits->bf16) &&
+                 (step->compute != FR_PRECISION_TF32 || traits->tf32) && (step->dst.dtype != FR_BF16 || traits->bf16);
+    for (int32_t s = 0; s < step->n_src; s++)
+        known &= step->src[s].dtype != FR_BF16 || traits->bf16;
+    for (int32_t i = 0; step->kind == FR_STEP_CHAIN && i < step->n_sub; i++)
+        known &= is_known(traits, &step->sub[i]);
+    return known;
+}
+
+static void answer(const offers *o, const asked *a, fr_candidate *c, double *out_ns) {
     if (o->wrong)
         c->refused = (uint16_t)o->wrong;
-    else if (v->vec > o->traits->max_vec)
+    else if (a->variant && a->variant->vec > o->traits->max_vec)
         c->refused = FR_WHY_ISA;
-    else if (!o->traits->narrow && !is_wide(o->step))
+    else if ((!o->traits->narrow && !is_wide(o->step)) || !is_known(o->traits, o->step))
         c->refused = FR_WHY_DTYPE;
+    else if (a->variant)
+        a->variant->fit(o->traits, o->step, a->variant, c, out_ns);
     else
-        v->fit(o->traits, o->step, v, c, out_ns);
+        o->others->fit(o->others->user, (int32_t)(a->id - GPU_OTHERS), o->step, c, out_ns);
     if (!c->refused && o->is_bad)
         c->refused = (uint16_t)o->is_bad(o->user, c->name);
     if (!c->refused && (c->flags & FR_CANDIDATE_INEXACT) && !o->step->inexact_ok)
@@ -74,14 +93,13 @@ static void answer(const offers *o, const gpu_variant *v, fr_candidate *c, doubl
         c->refused = FR_WHY_LAYOUT;
 }
 
-static void ask(offers *o, int32_t family, int32_t index) {
-    const gpu_variant *v = &gpu_families[family]->variants[index];
-    if (o->step->kind > FR_STEP_CHAIN || !(v->kinds & GPU_KIND(o->step->kind)) || o->count >= MOST)
+static void ask(offers *o, const asked *a) {
+    if (o->step->kind > FR_STEP_CHAIN || !(a->kinds & GPU_KIND(o->step->kind)) || o->count >= MOST)
         return;
-    fr_candidate fresh = {.struct_bytes = sizeof fresh, .id = id_of(family, index)};
-    snprintf(fresh.name, sizeof fresh.name, "%s.%s.%s", o->prefix, v->name, precision_word(o->step->compute));
+    fr_candidate fresh = {.struct_bytes = sizeof fresh, .id = a->id};
+    snprintf(fresh.name, sizeof fresh.name, "%s.%s.%s", o->prefix, a->name, precision_word(o->step->compute));
     offer moved = {.candidate = fresh};
-    answer(o, v, &moved.candidate, &moved.ns);
+    answer(o, a, &moved.candidate, &moved.ns);
     if (moved.candidate.refused) { /* nothing is left but its name and the reason */
         fresh.refused = moved.candidate.refused;
         moved.candidate = fresh;
@@ -94,16 +112,48 @@ static void ask(offers *o, int32_t family, int32_t index) {
     o->list[at] = moved;
 }
 
-fr_status gpu_candidates(const gpu_traits *traits, const char *prefix, const fr_step *step, gpu_verdict_fn is_bad,
-                         void *user, fr_candidate *out, uint32_t capacity, uint32_t *out_count) {
-    offers o = {.traits = traits, .step = step, .prefix = prefix, .is_bad = is_bad, .user = user};
-    o.wrong = step_check(step);
+static void ask_families(offers *o) {
     for (int32_t f = 0; f < gpu_n_families; f++)
-        for (int32_t v = 0; gpu_families[f] && v < gpu_families[f]->n_variants; v++)
-            ask(&o, f, v);
+        for (int32_t i = 0; gpu_families[f] && i < gpu_families[f]->n_variants; i++) {
+            const gpu_variant *v = &gpu_families[f]->variants[i];
+            ask(o, &(asked){.name = v->name, .kinds = v->kinds, .id = id_of(f, i), .variant = v});
+        }
+}
+
+static void ask_others(offers *o) {
+    for (int32_t i = 0; o->others && i < o->others->count; i++) {
+        asked a = {.id = GPU_OTHERS + (uint32_t)i};
+        a.name = o->others->name(o->others->user, i, &a.kinds);
+        ask(o, &a);
+    }
+}
+
+fr_status gpu_candidates_and(const gpu_traits *traits, const char *prefix, const fr_step *step, gpu_verdict_fn is_bad,
+                             void *user, const gpu_others *others, fr_candidate *out, uint32_t capacity,
+                             uint32_t *out_count) {
+    offers o = {.traits = traits, .step = step, .prefix = prefix, .is_bad = is_bad, .user = user, .others = others};
+    o.wrong = step_check(step);
+    ask_families(&o);
+    ask_others(&o);
     for (uint32_t i = 0; i < o.count && i < capacity; i++)
         out[i] = o.list[i].candidate;
     *out_count = o.count;
+    return FR_OK;
+}
+
+fr_status gpu_candidates(const gpu_traits *traits, const char *prefix, const fr_step *step, gpu_verdict_fn is_bad,
+                         void *user, fr_candidate *out, uint32_t capacity, uint32_t *out_count) {
+    return gpu_candidates_and(traits, prefix, step, is_bad, user, NULL, out, capacity, out_count);
+}
+
+fr_status gpu_check_layouts(const fr_host *host, const fr_step *step, const fr_candidate *candidate) {
+    bool has_layouts = step->dst.layout == candidate->dst_layout;
+    if (candidate->refused)
+        return host_fail(host, FR_INVALID, "no such kernel: %s", candidate->name);
+    for (int32_t s = 0; s < step->n_src; s++)
+        has_layouts &= step->src[s].layout == candidate->src_layout[s];
+    if (!has_layouts)
+        return host_fail(host, FR_INVALID, "kernel %s is compiled for layouts that are not its own", candidate->name);
     return FR_OK;
 }
 
@@ -144,13 +194,9 @@ fr_status gpu_recipe_make(const fr_host *host, const gpu_traits *traits, const f
                           const fr_candidate *candidate, const fr_weights *weights, gpu_recipe *out_recipe) {
     const gpu_variant *v = variant_of(candidate->id);
     memset(out_recipe, 0, sizeof *out_recipe);
-    if (!v || candidate->refused)
+    if (!v)
         return host_fail(host, FR_INVALID, "no such kernel: %s", candidate->name);
-    bool has_layouts = step->dst.layout == candidate->dst_layout;
-    for (int32_t s = 0; s < step->n_src; s++)
-        has_layouts &= step->src[s].layout == candidate->src_layout[s];
-    if (!has_layouts)
-        return host_fail(host, FR_INVALID, "kernel %s is compiled for layouts that are not its own", candidate->name);
+    HOST_TRY(gpu_check_layouts(host, step, candidate));
     /* asked again: the tables are not to be entered with a step that they refused */
     fr_candidate again = {.struct_bytes = sizeof again, .id = candidate->id};
     double ns = 0;
@@ -175,5 +221,8 @@ void gpu_recipe_free(const fr_host *host, gpu_recipe *recipe) {
         return;
     if (recipe->packed)
         host->free(recipe->packed);
+    for (int32_t i = 0; i < GPU_MAX_DISPATCHES; i++)
+        if (recipe->dispatches[i].text)
+            host->free(recipe->dispatches[i].text);
     memset(recipe, 0, sizeof *recipe);
 }

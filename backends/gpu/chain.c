@@ -10,7 +10,7 @@ enum { ITEMS, PAIR_PIXELS, SINGLE_PIXELS, WINO_KILO }; /* of gpu_variant.tile */
 enum { FC_SUMS = 64 };                                 /* vectors of four that the shader keeps beside its maps */
 
 static int64_t most_floats(const gpu_traits *traits) {
-    int64_t beside = traits->lockstep ? 4 * FC_SUMS : 0;
+    int64_t beside = traits->glsl ? 4 * FC_SUMS : 0;
     return (int64_t)(traits->local_bytes / sizeof(float)) - beside;
 }
 
@@ -38,7 +38,7 @@ static int32_t local_floats(const gpu_traits *traits, int64_t wanted) {
         return (int32_t)most;
     int64_t size = 2048;
     while (size < wanted)
-        size = !traits->lockstep && size * 3 / 2 >= wanted ? size * 3 / 2 : size * 2;
+        size = !traits->glsl && size * 3 / 2 >= wanted ? size * 3 / 2 : size * 2;
     return (int32_t)(size < most ? size : most);
 }
 
@@ -175,7 +175,7 @@ static fr_status pack(const fr_host *host, const fr_step *step, const chain_plan
 
 /* In OpenCL C a build's constants do what takes several kernels in GLSL. */
 static const char *kernel_of(const gpu_traits *traits, bool has_wino, bool is_viewed) {
-    if (!traits->lockstep)
+    if (!traits->glsl)
         return "chain";
     if (has_wino)
         return is_viewed ? "chain_wino_texels" : "chain_wino";
@@ -188,7 +188,7 @@ static fr_status make(const fr_host *host, const gpu_traits *traits, const fr_st
     chain_tiles tiles = tiles_of(traits, v);
     if (chain_plan_make(step, &tiles, &plan) != FR_WHY_NOT)
         return host_fail(host, FR_INTERNAL, "a chain that fits has no plan");
-    int32_t layer_words = traits->lockstep ? CHAIN_LAYER_FOURS * 4 : CHAIN_LAYER_WORDS;
+    int32_t layer_words = traits->glsl ? CHAIN_LAYER_FOURS * 4 : CHAIN_LAYER_WORDS;
     HOST_TRY(pack(host, step, &plan, weights, v->vec, layer_words, out));
     bool has_wino = v->tile[WINO_KILO] > 0, is_viewed = is_software(traits) && traits->texels;
     gpu_dispatch *d = gpu_add(out, "chain", kernel_of(traits, has_wino, is_viewed));
@@ -205,7 +205,7 @@ static fr_status make(const fr_host *host, const gpu_traits *traits, const fr_st
     gpu_define_int(d, "DST_DTYPE", step->dst.dtype);
     gpu_define_int(d, "PAIR_PX", v->tile[PAIR_PIXELS]);
     gpu_define_int(d, "SINGLE_PX", v->tile[SINGLE_PIXELS]);
-    if (!traits->lockstep)
+    if (!traits->glsl)
         gpu_define_int(d, "WINO_OUT", has_wino ? 4 : 0);
     gpu_define_int(d, "MAPS", local_floats(traits, plan.map_floats));
     gpu_bind_buffer(d, 0, 0, (uint32_t)fr_dtype_bytes((fr_dtype)from.dtype));

@@ -29,7 +29,7 @@ typedef struct builder {
 /* ---- what a chain may be made of -------------------------------------------------------------------------------- */
 
 static bool is_float(const fr_tensor *t) {
-    return t->dtype == FR_F32 || t->dtype == FR_F16;
+    return t->dtype == FR_F32 || t->dtype == FR_F16 || t->dtype == FR_BF16;
 }
 
 static fr_reason check_conv(const fr_step *sub) {
@@ -58,7 +58,7 @@ static fr_reason check_sub(const fr_step *sub) {
 }
 
 static fr_reason check(const fr_step *chain) {
-    if (chain->compute != FR_PRECISION_F32 && chain->compute != FR_PRECISION_F16)
+    if (!gpu_sums_floats(chain->compute))
         return FR_WHY_DTYPE;
     for (int32_t i = 0; i < chain->n_sub; i++) {
         fr_reason why = check_sub(&chain->sub[i]);

@@ -3,13 +3,13 @@
 #include "common/host_device.h"
 
 static bool is_number(uint16_t dtype) { /* what the kernels load and store */
-    return dtype == FR_F32 || dtype == FR_F16 || dtype == FR_U8 || dtype == FR_S8;
+    return dtype == FR_F32 || dtype == FR_F16 || dtype == FR_BF16 || dtype == FR_U8 || dtype == FR_S8;
 }
 
 static fr_reason check(const fr_step *step) {
     if (step->kind != FR_STEP_CONV)
         return FR_WHY_KIND;
-    if (step->compute != FR_PRECISION_F32 && step->compute != FR_PRECISION_F16)
+    if (!gpu_sums_floats(step->compute))
         return FR_WHY_DTYPE;
     bool fits = is_number(step->src[0].dtype) && is_number(step->dst.dtype);
     if (step->residual)

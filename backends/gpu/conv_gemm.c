@@ -46,7 +46,8 @@ static fr_reason measure(const fr_step *step, const gpu_variant *v, conv_shape *
 static fr_reason check(const gpu_traits *traits, const fr_step *step, const gpu_variant *v) {
     if (!traits->gemm_library)
         return FR_WHY_DRIVER;
-    if (step->compute != FR_PRECISION_F32 || step->dst.dtype != FR_F32)
+    bool is_f32 = step->compute == FR_PRECISION_F32 || step->compute == FR_PRECISION_TF32;
+    if (!is_f32 || step->dst.dtype != FR_F32)
         return FR_WHY_DTYPE;
     for (int32_t i = 0; i < step->n_src; i++)
         if (step->src[i].dtype != FR_F32)

@@ -33,7 +33,7 @@ static bool begin(const gpu_traits *traits, const fr_step *step, const gpu_varia
 static void fit(const gpu_traits *traits, const fr_step *step, const gpu_variant *v, fr_candidate *candidate,
                 double *out_ns) {
     gpu_conv_dims dims;
-    if (traits->lockstep) {
+    if (traits->glsl) {
         candidate->refused = FR_WHY_ISA;
         return;
     }
@@ -99,7 +99,7 @@ static int32_t four_step(const fr_tensor *t) {
 static void columns_fit(const gpu_traits *traits, const fr_step *step, const gpu_variant *v, fr_candidate *candidate,
                         double *out_ns) {
     gpu_conv_dims dims;
-    if (!traits->lockstep) {
+    if (!traits->glsl) {
         candidate->refused = FR_WHY_ISA;
         return;
     }

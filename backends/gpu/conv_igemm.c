@@ -29,7 +29,7 @@ void gpu_conv_igemm_fit(const gpu_traits *traits, const fr_step *step, const gpu
     else if (traits->local_bytes < local ||
              (traits->lockstep && gpu_ceil_div(dims.co, wide_of(v)) * step->groups > MOST_DOWN))
         candidate->refused = FR_WHY_MEMORY;
-    else if (traits->lockstep && (int64_t)dims.c * step->win.kh * step->win.kw > MOST_DEPTH)
+    else if (traits->glsl && (int64_t)dims.c * step->win.kh * step->win.kw > MOST_DEPTH)
         candidate->refused = FR_WHY_SHAPE;
     if (candidate->refused)
         return;

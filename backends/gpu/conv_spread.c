@@ -62,7 +62,7 @@ static double efficiency_of(const gpu_traits *traits, const gpu_variant *v) {
 
 static fr_reason refusal(const gpu_traits *traits, const fr_step *step, const gpu_variant *v, const gpu_conv_dims *dims,
                          const fr_candidate *candidate) {
-    if (!traits->lockstep)
+    if (!traits->glsl)
         return FR_WHY_ISA;
     if (step->groups != 1)
         return FR_WHY_GROUPS;

@@ -5,7 +5,17 @@
 
 /* ---- images in --------------------------------------------------------------------------------------------------- */
 
-enum { INGEST_PLANES = 16, INGEST_BLOCK, INGEST_ANY, INGEST_ITEM, INGEST_PIXELS, EMIT_ROWS, EMIT_GROUP, EMIT_ANY };
+enum {
+    INGEST_PLANES = 16,
+    INGEST_BLOCK,
+    INGEST_ANY,
+    INGEST_ITEM,
+    INGEST_PIXELS,
+    INGEST_RUN,
+    EMIT_ROWS,
+    EMIT_GROUP,
+    EMIT_ANY
+};
 enum { PIXELS_EACH = 4 }; /* places of an item of INGEST_PIXELS */
 
 static bool is_interleaved(const fr_step *step) { /* more than one channel a pixel, beside each other */
@@ -16,7 +26,8 @@ static bool is_interleaved(const fr_step *step) { /* more than one channel a pix
 static fr_reason lockstep_why_not(const gpu_traits *traits, const fr_step *step, const gpu_variant *variant,
                                   const fr_tensor *dst) {
     int32_t style = variant->tile[MAPS_STYLE];
-    if (style == INGEST_PIXELS ? !traits->lockstep || !traits->texels : traits->lockstep && style != INGEST_ITEM)
+    if (style == INGEST_PIXELS ? !traits->lockstep || !traits->texels
+                               : traits->lockstep && style != INGEST_ITEM && style != INGEST_RUN)
         return FR_WHY_ISA;
     if (style == INGEST_PIXELS && step->src[0].dtype != FR_U8)
         return FR_WHY_DTYPE;
@@ -24,6 +35,10 @@ static fr_reason lockstep_why_not(const gpu_traits *traits, const fr_step *step,
         return FR_WHY_SHAPE;
     if (style == INGEST_ITEM && variant->layout == FR_LAYOUT_NHWC && !traits->lockstep)
         return FR_WHY_ISA;
+    if (style == INGEST_RUN && (!traits->lockstep || traits->glsl))
+        return FR_WHY_ISA;
+    if (style == INGEST_RUN && step->src[0].layout != FR_LAYOUT_USER_HWC)
+        return FR_WHY_SHAPE;
     bool is_own = (dst->layout == FR_LAYOUT_NHWC) == (variant->layout == FR_LAYOUT_NHWC);
     return traits->lockstep && !is_own ? FR_WHY_LAYOUT : FR_WHY_NOT;
 }
@@ -31,10 +46,11 @@ static fr_reason lockstep_why_not(const gpu_traits *traits, const fr_step *step,
 static fr_reason ingest_why_not(const gpu_traits *traits, const fr_step *step, const gpu_variant *variant,
                                 const fr_tensor *dst) {
     int32_t style = variant->tile[MAPS_STYLE];
+    bool is_by_number = style == INGEST_PLANES || style == INGEST_RUN;
     const fr_tensor *src = &step->src[0];
     if ((src->dtype != FR_U8 && src->dtype != FR_F32) || !gpu_maps_dtype(dst->dtype))
         return FR_WHY_DTYPE;
-    if (dst->layout > FR_LAYOUT_NCHW32C || !gpu_maps_lanes(dst, style == INGEST_PLANES ? 1 : variant->vec) ||
+    if (dst->layout > FR_LAYOUT_NCHW32C || !gpu_maps_lanes(dst, is_by_number ? 1 : variant->vec) ||
         (style == INGEST_PLANES && dst->layout != FR_LAYOUT_NCHW))
         return FR_WHY_LAYOUT;
     if ((style == INGEST_PLANES && is_interleaved(step) && step->image_c != 3) ||
@@ -43,7 +59,7 @@ static fr_reason ingest_why_not(const gpu_traits *traits, const fr_step *step, c
     uint64_t most = INT32_MAX / 2; /* item numbers are rounded up */
     if (fr_tensor_elements(dst) * (uint64_t)step->n >= most || fr_tensor_elements(src) * (uint64_t)step->n >= most)
         return FR_WHY_MEMORY;
-    if ((style == INGEST_ITEM || style == INGEST_PIXELS) && traits->max_items < GPU_MAPS_ITEMS)
+    if ((style == INGEST_ITEM || style == INGEST_PIXELS || style == INGEST_RUN) && traits->max_items < GPU_MAPS_ITEMS)
         return FR_WHY_SHAPE;
     return lockstep_why_not(traits, step, variant, dst);
 }
@@ -58,10 +74,8 @@ static void ingest_fit(const gpu_traits *traits, const fr_step *step, const gpu_
     candidate->granule = fr_layout_block(dst.layout);
     int32_t style = variant->tile[MAPS_STYLE];
     double bytes = (double)fr_tensor_bytes(&step->src[0], step->n) + (double)fr_tensor_bytes(&dst, step->n);
-    bool is_gpu_style = style == INGEST_ITEM || style == INGEST_PIXELS;
-    double slower = style == INGEST_PLANES || style == INGEST_BLOCK || style == INGEST_PIXELS ? 1
-                    : variant->vec > 1                                                        ? 2
-                                                                                              : 3;
+    bool is_gpu_style = style == INGEST_ITEM || style == INGEST_PIXELS || style == INGEST_RUN;
+    double slower = style != INGEST_ANY && style != INGEST_ITEM ? 1 : variant->vec > 1 ? 2 : 3;
     *out_ns = gpu_guess_ns(traits, 0, bytes, 1) * (is_gpu_style != traits->is_cpu ? 1 : 4) * slower;
 }
 
@@ -88,8 +102,8 @@ static gpu_share share_places(const gpu_traits *traits, int64_t planes, int32_t 
 static fr_status ingest_make(const fr_host *host, const gpu_traits *traits, const fr_step *step,
                              const gpu_variant *variant, const fr_weights *weights, gpu_recipe *out_recipe) {
     int32_t style = variant->tile[MAPS_STYLE], vec = variant->vec;
-    static const char *const kernels[] = {"ingest_planes", "ingest_block", "ingest_any", "ingest_item",
-                                          "ingest_pixels"};
+    static const char *const kernels[] = {"ingest_planes", "ingest_block",  "ingest_any",
+                                          "ingest_item",   "ingest_pixels", "ingest_run"};
     const fr_tensor *src = &step->src[0], *dst = &step->dst;
     int32_t places = dst->h * dst->w, stored = fr_layout_channels(dst->layout, dst->c), images = step->n * step->images;
     int64_t width = (int64_t)(fr_dtype_bytes((fr_dtype)src->dtype) + fr_dtype_bytes((fr_dtype)dst->dtype));
@@ -107,6 +121,8 @@ static fr_status ingest_make(const fr_host *host, const gpu_traits *traits, cons
         gpu_grid(d, share.items, share.chunks, 1, 1, 1, 1);
     } else if (style == INGEST_ITEM) {
         gpu_maps_items(traits, d, (int64_t)step->n * (stored / vec) * places);
+    } else if (style == INGEST_RUN) {
+        gpu_maps_items(traits, d, ((int64_t)step->n * dst->c * places + vec - 1) / vec);
     } else if (style == INGEST_PIXELS) {
         d->texels = 1 << 1; /* the table */
         gpu_maps_items(traits, d, (int64_t)step->n * (stored / vec) * gpu_ceil_div(places, PIXELS_EACH));
@@ -158,7 +174,8 @@ static void emit_fit(const gpu_traits *traits, const fr_step *step, const gpu_va
     fr_reason why = FR_WHY_NOT;
     if (traits->lockstep && style == EMIT_ROWS)
         why = FR_WHY_ISA;
-    else if (!gpu_maps_dtype(src.dtype) || (step->dst.dtype != FR_F32 && step->dst.dtype != FR_F16))
+    else if (!gpu_maps_dtype(src.dtype) ||
+             (step->dst.dtype != FR_F32 && step->dst.dtype != FR_F16 && step->dst.dtype != FR_BF16))
         why = FR_WHY_DTYPE;
     else if (!is_own_layout(src.layout, variant))
         why = FR_WHY_LAYOUT;
@@ -245,15 +262,25 @@ static fr_status emit_make(const fr_host *host, const gpu_traits *traits, const 
     }
 
 static const gpu_variant ends[] = {
-    INGEST("planes.nchw", NCHW, 16, INGEST_PLANES), INGEST("block.n16c", NCHW16C, 16, INGEST_BLOCK),
-    INGEST("block.n8c", NCHW8C, 8, INGEST_BLOCK),   INGEST("block.n4c", NCHW4C, 4, INGEST_BLOCK),
-    INGEST("any.nchw", NCHW, 1, INGEST_ANY),        INGEST("any.nhwc", NHWC, 1, INGEST_ANY),
-    INGEST("item.nchw", NCHW, 1, INGEST_ITEM),      INGEST("item.n4c", NCHW4C, 4, INGEST_ITEM),
-    INGEST("item.nhwc", NHWC, 1, INGEST_ITEM),      INGEST("pixels.n4c", NCHW4C, 4, INGEST_PIXELS),
-    INGEST("pixels.nhwc", NHWC, 4, INGEST_PIXELS),  EMIT("rows.n16c", NCHW16C, 16, EMIT_ROWS),
-    EMIT("rows.nchw", NCHW, 16, EMIT_ROWS),         EMIT("rows.n8c", NCHW8C, 8, EMIT_ROWS),
-    EMIT("rows.n4c", NCHW4C, 4, EMIT_ROWS),         EMIT("group.nchw", NCHW, 1, EMIT_GROUP),
-    EMIT("group.n4c", NCHW4C, 1, EMIT_GROUP),       EMIT("any.nchw", NCHW, 1, EMIT_ANY),
+    INGEST("planes.nchw", NCHW, 16, INGEST_PLANES),
+    INGEST("block.n16c", NCHW16C, 16, INGEST_BLOCK),
+    INGEST("block.n8c", NCHW8C, 8, INGEST_BLOCK),
+    INGEST("block.n4c", NCHW4C, 4, INGEST_BLOCK),
+    INGEST("any.nchw", NCHW, 1, INGEST_ANY),
+    INGEST("any.nhwc", NHWC, 1, INGEST_ANY),
+    INGEST("item.nchw", NCHW, 1, INGEST_ITEM),
+    INGEST("item.n4c", NCHW4C, 4, INGEST_ITEM),
+    INGEST("item.nhwc", NHWC, 1, INGEST_ITEM),
+    INGEST("pixels.n4c", NCHW4C, 4, INGEST_PIXELS),
+    INGEST("pixels.nhwc", NHWC, 4, INGEST_PIXELS),
+    INGEST("run.nhwc", NHWC, 4, INGEST_RUN),
+    EMIT("rows.n16c", NCHW16C, 16, EMIT_ROWS),
+    EMIT("rows.nchw", NCHW, 16, EMIT_ROWS),
+    EMIT("rows.n8c", NCHW8C, 8, EMIT_ROWS),
+    EMIT("rows.n4c", NCHW4C, 4, EMIT_ROWS),
+    EMIT("group.nchw", NCHW, 1, EMIT_GROUP),
+    EMIT("group.n4c", NCHW4C, 1, EMIT_GROUP),
+    EMIT("any.nchw", NCHW, 1, EMIT_ANY),
 };
 
 const gpu_family gpu_family_ends = {ends, (int32_t)(sizeof ends / sizeof ends[0])};

@@ -16,6 +16,8 @@ GPU_FAMILY(gpu_family_conv_wino);    /* wino.c: Winograd, fused */
 GPU_FAMILY(gpu_family_conv_wino3);   /* wino3.c: Winograd in three stages */
 GPU_FAMILY(gpu_family_conv_gemm);    /* conv_gemm.c: im2col and a library's GEMM */
 GPU_FAMILY(gpu_family_conv_matrix);  /* conv_matrix.c: cooperative matrices, fully connected layers too */
+GPU_FAMILY(gpu_family_conv_mma);     /* conv_mma.c: a warp's matrix instructions (CUDA), pool in the epilogue */
+GPU_FAMILY(gpu_family_chain_mma);    /* chain_mma.c: whole small CNNs by them */
 GPU_FAMILY(gpu_family_conv_int8);    /* conv_int8.c */
 GPU_FAMILY(gpu_family_fc);           /* fc.c */
 GPU_FAMILY(gpu_family_fc_gemm);      /* fc_gemm.c: a library's GEMM */

@@ -11,9 +11,9 @@ static int32_t sum_row_of(const gpu_traits *traits, const gpu_fc_shape *shape) {
 static void fit(const gpu_traits *traits, const fr_step *step, const gpu_variant *v, fr_candidate *candidate,
                 double *out_ns) {
     gpu_fc_shape shape;
-    fr_reason why = !traits->gemm_library               ? FR_WHY_DRIVER
-                    : step->compute != FR_PRECISION_F32 ? FR_WHY_DTYPE
-                                                        : gpu_fc_open(traits, step, v->layout, candidate, &shape);
+    fr_reason why = !traits->gemm_library          ? FR_WHY_DRIVER
+                    : step->src[0].dtype != FR_F32 ? FR_WHY_DTYPE
+                                                   : gpu_fc_open(traits, step, v->layout, candidate, &shape);
     candidate->refused = (uint16_t)why;
     if (why)
         return;

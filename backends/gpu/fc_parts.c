@@ -3,7 +3,7 @@
 #include "gpu/fc.h"
 
 static bool is_float(uint16_t dtype) {
-    return dtype == FR_F32 || dtype == FR_F16;
+    return dtype == FR_F32 || dtype == FR_F16 || dtype == FR_BF16;
 }
 
 static bool is_byte(uint16_t dtype) {
@@ -12,8 +12,9 @@ static bool is_byte(uint16_t dtype) {
 
 static fr_reason check_dtypes(const fr_step *step) {
     const fr_tensor *src = &step->src[0], *dst = &step->dst;
-    bool computes = (step->compute == FR_PRECISION_F32 && src->dtype == FR_F32) ||
-                    (step->compute == FR_PRECISION_F16 && src->dtype == FR_F16);
+    bool is_f32 = step->compute == FR_PRECISION_F32 || step->compute == FR_PRECISION_TF32;
+    bool computes = (is_f32 && src->dtype == FR_F32) || (step->compute == FR_PRECISION_F16 && src->dtype == FR_F16) ||
+                    (step->compute == FR_PRECISION_BF16 && src->dtype == FR_BF16);
     if (!computes || (!is_float(dst->dtype) && !is_byte(dst->dtype)))
         return FR_WHY_DTYPE;
     bool reads_residual = !step->residual || (step->src[1].dtype == dst->dtype && is_float(dst->dtype));

@@ -1,8 +1,9 @@
 /*
- * What the compute backends (OpenCL, Vulkan) share: for a step, which variants of which kernels can run it, how weights are
+ * What the compute backends (OpenCL, Vulkan, CUDA) share: for a step, which variants of which kernels can run it, how weights are
  * packed for them, and which dispatches with which numbers make up the answer. Pure: no driver is called, so all of it is
  * tested without a device. A backend turns a recipe into programs of its own API; the kernels of that API live in
- * shaders/opencl and shaders/vulkan under the same file and entry names.
+ * shaders/opencl and shaders/vulkan under the same file and entry names. CUDA builds the texts of shaders/opencl too, behind a
+ * prelude of its own; what only it has is in backends/cuda/kernels.
  *
  * A family (a .c file here, a kernel file in shaders) is a table of variants. One table feeds the candidates, the
  * conformance suite, the self-check and the bench.
@@ -39,6 +40,12 @@ typedef struct gpu_traits {
     bool texels;       /* four numbers side by side can be read through a view (gpu_dispatch.texels) */
     bool spread;       /* items of a subgroup, `subgroup` of them, can take each other's numbers */
     bool matrix;       /* cooperative matrices: f16 factors 16x16 by 16x16, f32 sums, a subgroup each */
+    bool glsl;         /* kernels are those of shaders/vulkan: their names, constants, arguments and limits */
+    bool tf32;         /* steps of FR_PRECISION_TF32 are taken, by kernels of f32 too: these are more exact */
+    bool bf16;         /* maps of bf16 can be stored; products and sums are then f32 (f16 likewise) */
+    int32_t mma;       /* generation of the warp's matrix instructions (mma.cuh): 70, 75, 80, 90; 0 = none */
+    uint64_t
+        shared_bytes; /* what gpu_dispatch.shared_bytes may be: local memory of a group whose size is said at launch */
 } gpu_traits;
 
 typedef union gpu_word {
@@ -83,6 +90,7 @@ typedef struct
 typedef struct gpu_dispatch {
     gpu_call call;
     const char *file, *kernel; /* "conv_direct", "conv_direct" */
+    char *text;                /* of this step alone: comes right before the file; host->alloc; NULL = none */
     gpu_define defines[GPU_MAX_DEFINES];
     int32_t n_defines;
     gpu_bind buffers[GPU_MAX_BUFFERS];
@@ -91,6 +99,7 @@ typedef struct gpu_dispatch {
                         offset stays in elements, a multiple of four */
     gpu_word params[GPU_PARAM_WORDS];
     int32_t n_params;
+    uint32_t shared_bytes;        /* of local memory beside what the kernel declares (traits.shared_bytes at most) */
     uint32_t groups[3], local[3]; /* work-groups, and items in each (the kernel sees them as LX, LY, LZ) */
     gpu_gemm gemm;
 } gpu_dispatch;
@@ -141,6 +150,23 @@ extern const int32_t gpu_n_families;
 typedef fr_reason (*gpu_verdict_fn)(void *user, const char *name);
 fr_status gpu_candidates(const gpu_traits *traits, const char *prefix, const fr_step *step, gpu_verdict_fn is_bad,
                          void *user, fr_candidate *out, uint32_t capacity, uint32_t *out_count);
+
+/* Candidates that are no variant's: what an API has beside recipes. They are named, ordered and refused as variants are. */
+typedef struct gpu_others {
+    int32_t count;
+    void *user;
+    /* "dnn.nhwc"; *out_kinds: as gpu_variant.kinds */
+    const char *(*name)(void *user, int32_t index, uint32_t *out_kinds);
+    /* As gpu_fit_fn. */
+    void (*fit)(void *user, int32_t index, const fr_step *step, fr_candidate *candidate, double *out_ns);
+} gpu_others;
+#define GPU_OTHERS 0x80000000u /* the id of others[0] */
+fr_status gpu_candidates_and(const gpu_traits *traits, const char *prefix, const fr_step *step, gpu_verdict_fn is_bad,
+                             void *user, const gpu_others *others, fr_candidate *out, uint32_t capacity,
+                             uint32_t *out_count);
+
+/* FR_INVALID unless the step's layouts are those of the candidate, which is not refused. */
+fr_status gpu_check_layouts(const fr_host *host, const fr_step *step, const fr_candidate *candidate) FR_MUST_CHECK;
 /* By candidate->id. Checks that the step's layouts are the candidate's. */
 fr_status gpu_recipe_make(const fr_host *host, const gpu_traits *traits, const fr_step *step,
                           const fr_candidate *candidate, const fr_weights *weights,
@@ -168,6 +194,11 @@ static inline bool gpu_layout_fits(uint16_t asked, uint16_t layout) {
     return asked == FR_LAYOUT_ANY || asked == layout;
 }
 uint16_t gpu_block_layout(int32_t vec); /* 4 -> NCHW4C, 8 -> NCHW8C, 16 -> NCHW16C, 32 -> NCHW32C, 1 -> NCHW */
+/* What kernels that multiply and add in f32 serve: they keep more than is asked for. */
+static inline bool gpu_sums_floats(uint16_t compute) {
+    return compute == FR_PRECISION_F32 || compute == FR_PRECISION_F16 || compute == FR_PRECISION_BF16 ||
+           compute == FR_PRECISION_TF32;
+}
 static inline int32_t gpu_ceil_div(int32_t a, int32_t b) {
     return (a + b - 1) / b;
 }

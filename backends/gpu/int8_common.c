@@ -73,7 +73,7 @@ void int8_bind_target(gpu_dispatch *d, const int8_target *target) {
 void int8_bind_residual(gpu_dispatch *d, const gpu_traits *traits, const fr_step *step) {
     if (step->residual)
         gpu_bind_buffer(d, 1, 0, bytes_of(step->src[1].dtype));
-    else if (traits->lockstep)
+    else if (traits->glsl)
         gpu_bind_buffer(d, GPU_WEIGHT, 0, 1);
 }
 

@@ -112,7 +112,7 @@ static void add_params(gpu_dispatch *d, const int8_walk *walk) {
 
 static void add_dispatch(const gpu_traits *traits, const int8_walk *walk, gpu_recipe *recipe) {
     const fr_step *conv = &walk->conv;
-    bool is_own_kernel = traits->lockstep && traits->dot8; /* a shader that other devices cannot load */
+    bool is_own_kernel = traits->glsl && traits->dot8; /* a shader that other devices cannot load */
     gpu_dispatch *d = gpu_add(recipe, "conv_int8", is_own_kernel ? "conv_int8_dot8" : "conv_int8");
     if (!d)
         return;

@@ -4,6 +4,8 @@
 #include "common/host_device.h"
 #include "gpu/int8.h"
 
+enum { MOST_DOWN = 65000 }; /* in lockstep: groups of a grid's second and third dimension, a block's padding left out */
+
 /* An FC is a CONV whose window is the whole map: its weights are in that order already. */
 static fr_step as_conv(const fr_step *step) {
     fr_step conv = *step;
@@ -42,7 +44,8 @@ void int8_plain_fit(const gpu_traits *traits, const fr_step *step, const gpu_var
     int8_target target = int8_target_of(&conv, false);
     candidate->scratch_bytes = int8_map_bytes(&conv, &target);
     uint64_t weights = (uint64_t)conv.dst.c * (uint64_t)weights_of_output(&conv);
-    if (!int8_is_counted(&conv) || weights > INT32_MAX || candidate->scratch_bytes > INT32_MAX) {
+    bool has_grid = !traits->lockstep || (step->n <= MOST_DOWN && conv.dst.c <= MOST_DOWN);
+    if (!has_grid || !int8_is_counted(&conv) || weights > INT32_MAX || candidate->scratch_bytes > INT32_MAX) {
         candidate->refused = FR_WHY_MEMORY;
         return;
     }

@@ -30,7 +30,7 @@ bool gpu_maps_runs(const gpu_traits *traits, int32_t style);
 /* Is a row of this length worth a group's barriers? In lockstep an item alone is as fast on short ones. */
 bool gpu_maps_groups(const gpu_traits *traits, int64_t length);
 
-bool gpu_maps_dtype(uint16_t dtype); /* F32, F16, U8, S8 */
+bool gpu_maps_dtype(uint16_t dtype); /* F32, F16, BF16, U8, S8 */
 /* Do groups of vec channels lie beside each other? */
 bool gpu_maps_lanes(const fr_tensor *tensor, int32_t vec);
 /* The step with the layouts it asks for, else the variant's own. Refuses dtypes, layouts that are the user's, and tensors
@@ -46,7 +46,7 @@ double gpu_maps_guess(const gpu_traits *traits, const gpu_variant *variant, cons
 /* Kernel `kernel` of file `file`, with DST_DTYPE and VW defined. FR_INTERNAL when the recipe is full. */
 fr_status gpu_maps_begin(gpu_recipe *recipe, const char *file, const char *kernel, const fr_tensor *dst, int32_t vec,
                          gpu_dispatch **out_dispatch) FR_MUST_CHECK;
-/* `groups` of them, of `items` each. In lockstep the grid has rows: its width is limited. */
+/* `groups` of them, of `items` each. In GLSL the grid has rows: its width is limited. */
 void gpu_maps_grid(const gpu_traits *traits, gpu_dispatch *d, int64_t groups, int32_t items);
 /* An item for each of `items`, GPU_MAPS_ITEMS a group. */
 void gpu_maps_items(const gpu_traits *traits, gpu_dispatch *d, int64_t items);

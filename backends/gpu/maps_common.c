@@ -1,7 +1,7 @@
 #include "gpu/maps.h"
 
 bool gpu_maps_dtype(uint16_t dtype) {
-    return dtype == FR_F32 || dtype == FR_F16 || dtype == FR_U8 || dtype == FR_S8;
+    return dtype == FR_F32 || dtype == FR_F16 || dtype == FR_BF16 || dtype == FR_U8 || dtype == FR_S8;
 }
 
 bool gpu_maps_runs(const gpu_traits *traits, int32_t style) {
@@ -75,8 +75,7 @@ double gpu_maps_guess(const gpu_traits *traits, const gpu_variant *variant, cons
     double slower = variant->vec == traits->vec || variant->tile[MAPS_STYLE] == MAPS_PLACES ? 1
                     : variant->vec == 1                                                     ? 4
                                                                                             : 1.5;
-    return gpu_guess_ns(traits, 0, (double)bytes_of(settled), 1) * slower *
-           times[variant->tile[MAPS_STYLE]][device];
+    return gpu_guess_ns(traits, 0, (double)bytes_of(settled), 1) * slower * times[variant->tile[MAPS_STYLE]][device];
 }
 
 fr_status gpu_maps_begin(gpu_recipe *recipe, const char *file, const char *kernel, const fr_tensor *dst, int32_t vec,
@@ -91,7 +90,7 @@ fr_status gpu_maps_begin(gpu_recipe *recipe, const char *file, const char *kerne
 
 void gpu_maps_grid(const gpu_traits *traits, gpu_dispatch *d, int64_t groups, int32_t items) {
     enum { WIDEST = 1 << 15 }; /* devices promise 65535 */
-    int64_t width = traits->lockstep && groups > WIDEST ? WIDEST : groups;
+    int64_t width = traits->glsl && groups > WIDEST ? WIDEST : groups;
     gpu_grid(d, (uint32_t)width, (uint32_t)((groups + width - 1) / width), 1, (uint32_t)items, 1, 1);
 }
 

@@ -115,7 +115,7 @@ fr_status gpu_add_pool(gpu_recipe *recipe, const gpu_traits *traits, const fr_st
     while (vec > 1 && !(gpu_maps_lanes(map, vec) && gpu_maps_lanes(&step->dst, vec)))
         vec = traits->lockstep ? 1 : vec / 2; /* there kernels know vectors of four, and single numbers */
     if (!traits->is_cpu && traits->max_items >= GPU_MAPS_ITEMS)
-        return add_pool(recipe, traits, &job, vec, is_global(&job) && !traits->lockstep ? MAPS_GROUP : MAPS_ITEM);
+        return add_pool(recipe, traits, &job, vec, is_global(&job) && !traits->glsl ? MAPS_GROUP : MAPS_ITEM);
     return add_pool(recipe, traits, &job, vec, can_slide(&job) ? MAPS_SLIDE : MAPS_WALK);
 }
 
@@ -136,7 +136,7 @@ static void pool_fit(const gpu_traits *traits, const fr_step *step, const gpu_va
     pool_job job = job_of(step);
     fr_step settled;
     fr_reason why = gpu_maps_layouts(step, variant, &settled);
-    if (!why && (!gpu_maps_runs(traits, style) || (traits->lockstep && style == MAPS_GROUP)))
+    if (!why && (!gpu_maps_runs(traits, style) || (traits->glsl && style == MAPS_GROUP)))
         why = FR_WHY_ISA;
     if (!why && !gpu_maps_walks(&settled, variant))
         why = FR_WHY_LAYOUT;

@@ -103,6 +103,11 @@ void gpu_pack_put(gpu_recipe *recipe, uint64_t at, uint16_t dtype, uint64_t inde
         memcpy(place, &half, sizeof half);
         break;
     }
+    case FR_BF16: {
+        uint16_t half = fr_f32_to_bf16(value);
+        memcpy(place, &half, sizeof half);
+        break;
+    }
     case FR_U8: *(uint8_t *)place = (uint8_t)value; break;
     case FR_S8: *(int8_t *)place = (int8_t)value; break;
     case FR_S32: {

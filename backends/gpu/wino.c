@@ -132,7 +132,7 @@ static void wino_fit(const gpu_traits *traits, const fr_step *step, const gpu_va
     wino_room room;
     fr_reason why = wino_refusal(traits, step, variant, candidate);
     wino_shape shape = wino_shape_of(step, variant);
-    if (!why && traits->lockstep) /* the three kernels share the work better among lanes */
+    if (!why && traits->glsl) /* the three kernels share the work better among lanes */
         why = FR_WHY_ISA;
     if (!why)
         why = pool_refusal(step);

@@ -111,7 +111,7 @@ static gpu_dispatch *add_stage(gpu_recipe *recipe, wino_stage stage, const gpu_t
     static const char *const kernels[] = {"wino3_input", "wino3_product", "wino3_output"};
     gpu_dispatch *d = gpu_add(recipe, "wino3", kernels[stage]);
     fr_tensor out = gpu_conv_out(s->step);
-    if (traits->lockstep)
+    if (traits->glsl)
         define_alone(d, s, stage, out.dtype);
     else
         wino_defines(d, traits, s, room, 3, out.dtype); /* the same for all three: one build */

@@ -1,7 +1,9 @@
 #include "gpu/wino_step.h"
 
+enum { MOST_INPUTS = 65535 }; /* in lockstep: groups of a grid's third dimension */
+
 static bool is_float(const fr_tensor *t) {
-    return t->dtype == FR_F32 || t->dtype == FR_F16;
+    return t->dtype == FR_F32 || t->dtype == FR_F16 || t->dtype == FR_BF16;
 }
 
 /* Kernels count elements in 32 bits; 64 = channels that a layout or a panel may add. */
@@ -15,7 +17,7 @@ static bool is_huge(const fr_step *step) {
 
 static fr_reason step_refusal(const fr_step *step) {
     const fr_window *k = &step->win;
-    if (step->compute != FR_PRECISION_F32 && step->compute != FR_PRECISION_F16)
+    if (!gpu_sums_floats(step->compute))
         return FR_WHY_DTYPE;
     if (!is_float(&step->src[0]) || !is_float(&step->dst))
         return FR_WHY_DTYPE;
@@ -43,6 +45,8 @@ fr_reason wino_refusal(const gpu_traits *traits, const fr_step *step, const gpu_
     /* a lone item with wide vectors is a waste of a GPU */
     if ((items == 1 && !traits->is_cpu) || (uint32_t)items > traits->max_items)
         return FR_WHY_ISA;
+    if (traits->lockstep && step->n > MOST_INPUTS)
+        return FR_WHY_MEMORY;
     uint16_t layout = gpu_block_layout(variant->vec);
     for (int32_t s = 0; s < step->n_src; s++) {
         if (!gpu_layout_fits(step->src[s].layout, layout))

@@ -1,6 +1,5 @@
 /*
- * Programs of the driver. A source is built once a device, however many steps and threads want it, and its binary is kept
- * in the engine's disk cache. A binary that the driver refuses is built anew from its source.
+ * Programs of the driver, made once a device and kept on disk (gpu/built.h).
  *
  * PoCL compiles a kernel at its first launch, for the group's size, and once more for a binary, for any size (ours are
  * fixed in the source, so the code is as fast). There a program is run from its binary at once: one compilation instead
@@ -11,41 +10,11 @@
 #include <string.h>
 
 #include "opencl.h"
-#include "source.h"
+#include "texts.h"
 
-typedef enum state { BUILDING, READY, FAILED } state;
-
-struct ocl_built {
-    ocl_built *next;
-    uint64_t hash;
-    char *source;
-    state state;
-    cl_program program;
-    fr_status status; /* FAILED: with */
-    char why[512];
-};
+static const char api[] = "opencl";
 
 /* ---- from the source -------------------------------------------------------------------------------------------- */
-
-/* The first line that says "error", else the first that says anything. */
-static void first_words(const char *log, char *out, size_t bytes) {
-    const char *at = strstr(log, "error");
-    if (at)
-        while (at > log && at[-1] != '\n')
-            at--;
-    else
-        at = log + strspn(log, " \t\r\n");
-    size_t length = strcspn(at, "\r\n");
-    snprintf(out, bytes, "%.*s", (int)(length < bytes ? length : bytes - 1), at);
-}
-
-static void log_lines(const fr_host *host,
-                      const char *log) { /* as a whole it is longer than a line of the log may be */
-    for (size_t length; *log; log += length + (log[length] != 0)) {
-        length = strcspn(log, "\n");
-        host->log(3, "opencl: %.*s", (int)length, log);
-    }
-}
 
 static void read_log(fr_device *device, cl_program program, char *out_words, size_t bytes) {
     const fr_host *host = device->base.host;
@@ -57,8 +26,8 @@ static void read_log(fr_device *device, cl_program program, char *out_words, siz
         return;
     if (device->cl->clGetProgramBuildInfo(program, device->found->device, CL_PROGRAM_BUILD_LOG, length, log, NULL) ==
         CL_SUCCESS) {
-        log_lines(host, log);
-        first_words(log, out_words, bytes);
+        gpu_log_lines(host, api, log);
+        gpu_log_words(log, out_words, bytes);
     }
     host->free(log);
 }
@@ -92,16 +61,10 @@ static fr_status build_source(fr_device *device, const char *source, const gpu_d
 
 /* ---- from the disk ------------------------------------------------------------------------------------------------ */
 
-/* All that a binary depends on. Freed with host->free; NULL when there is no memory: then there is no cache. */
-static char *cache_key(const fr_device *device, const char *source) {
-    const fr_host *host = device->base.host;
-    const fr_device_facts *facts = &device->found->facts;
-    size_t bytes = strlen(source) + 512;
-    char *key = host->alloc(bytes, 0);
-    if (key)
-        snprintf(key, bytes, "opencl program\ndevice %s\ndriver %s\noptions %s\n%s", facts->name, facts->driver,
-                 device->found->options, source);
-    return key;
+static void key_head(void *user, char *out, size_t bytes) {
+    const ocl_found *found = ((const fr_device *)user)->found;
+    (void)snprintf(out, bytes, "opencl program\ndevice %s\ndriver %s\noptions %s\n", found->facts.name,
+                   found->facts.driver, found->options);
 }
 
 typedef struct binary {
@@ -144,16 +107,9 @@ static binary read_binary(fr_device *device, cl_program program) {
     return out;
 }
 
-static cl_program load(fr_device *device, const char *key, const gpu_dispatch *dispatch) {
-    const fr_host *host = device->base.host;
-    void *data;
-    binary stored;
-    if (host->cache_load(host->ctx, key, &data, &stored.bytes) != FR_OK)
-        return NULL;
-    stored.data = data;
-    cl_program program = from_binary(device, &stored, dispatch);
-    host->free(data);
-    return program;
+static void *load(void *user, void *binary_data, size_t bytes, const gpu_dispatch *dispatch) {
+    const binary stored = {binary_data, bytes};
+    return from_binary(user, &stored, dispatch);
 }
 
 /* Keeps the binary; the program may be exchanged for what comes of it. */
@@ -172,87 +128,26 @@ static void store(fr_device *device, const char *key, const gpu_dispatch *dispat
     host->free(made.data);
 }
 
-static fr_status build_or_load(fr_device *device, const char *source, const gpu_dispatch *dispatch,
-                               cl_program *out_program) {
-    fr_status status = FR_OK;
-    char *key = cache_key(device, source);
-    *out_program = key ? load(device, key, dispatch) : NULL;
-    if (!*out_program) {
-        status = build_source(device, source, dispatch, out_program);
-        if (status == FR_OK && key)
-            store(device, key, dispatch, out_program);
-    }
+static fr_status build_and_store(void *user, const char *source, const gpu_dispatch *dispatch, const char *key,
+                                 void **out_made) {
+    cl_program program;
+    *out_made = NULL;
+    HOST_TRY(build_source(user, source, dispatch, &program));
     if (key)
-        device->base.host->free(key);
-    return status;
+        store(user, key, dispatch, &program);
+    *out_made = program;
+    return FR_OK;
 }
 
-/* ---- once a device ------------------------------------------------------------------------------------------------- */
-
-static ocl_built *find_built(const fr_device *device, uint64_t hash, const char *source) {
-    for (ocl_built *b = device->built; b; b = b->next)
-        if (b->hash == hash && strcmp(b->source, source) == 0)
-            return b;
-    return NULL;
+static void release(void *user, void *made) {
+    ((const fr_device *)user)->cl->clReleaseProgram(made);
 }
 
-/* With the device's lock held: the entry of the source, new ones FAILED for a passing reason, so that they are tried. */
-static ocl_built *claim_built(fr_device *device, char **source) {
-    uint64_t hash = ocl_hash_text(OCL_HASH_START, *source);
-    ocl_built *built = find_built(device, hash, *source);
-    if (built)
-        return built;
-    built = device->base.host->alloc(sizeof *built, 0);
-    if (!built)
-        return NULL;
-    *built =
-        (ocl_built){.next = device->built, .hash = hash, .source = *source, .state = FAILED, .status = FR_NO_MEMORY};
-    device->built = built;
-    *source = NULL;
-    return built;
-}
-
-/* Sources live as long as their entry: the memory of `source` goes to the entry, or is freed here. */
-static fr_status get_program(fr_device *device, char *source, const gpu_dispatch *dispatch, cl_program *out_program) {
-    const fr_host *host = device->base.host;
-    fr_status status = FR_OK;
-    *out_program = NULL;
-    pthread_mutex_lock(&device->lock);
-    ocl_built *built = claim_built(device, &source);
-    while (built && built->state == BUILDING)
-        pthread_cond_wait(&device->built_one, &device->lock);
-    bool is_mine = built && built->state == FAILED && built->status != FR_UNSUPPORTED;
-    if (is_mine) {
-        cl_program program;
-        built->state = BUILDING;
-        pthread_mutex_unlock(&device->lock);
-        status = build_or_load(device, built->source, dispatch, &program);
-        pthread_mutex_lock(&device->lock);
-        built->program = program;
-        built->state = status == FR_OK ? READY : FAILED;
-        built->status = status;
-        pthread_cond_broadcast(&device->built_one);
-    } else if (built && built->state == FAILED) {
-        status = host_fail(host, FR_UNSUPPORTED, "opencl: %s.cl does not build with this driver, as said before",
-                           dispatch->file);
-    }
-    if (built && status == FR_OK)
-        *out_program = built->program;
-    pthread_mutex_unlock(&device->lock);
-    if (source)
-        host->free(source);
-    return built ? status : host_fail(host, FR_NO_MEMORY, "out of memory: %zu bytes for a program", sizeof *built);
-}
+static const gpu_builder builder = {
+    .api = api, .ending = ".cl", .key_head = key_head, .load = load, .build = build_and_store, .free = release};
 
 void ocl_built_free(fr_device *device) {
-    while (device->built) {
-        ocl_built *next = device->built->next;
-        if (device->built->program)
-            device->cl->clReleaseProgram(device->built->program);
-        device->base.host->free(device->built->source);
-        device->base.host->free(device->built);
-        device->built = next;
-    }
+    gpu_built_free(device->base.host, &device->built, &builder, device);
 }
 
 /* ---- kernels -------------------------------------------------------------------------------------------------------- */
@@ -280,12 +175,13 @@ static fr_status check_fits(fr_device *device, cl_kernel kernel, const gpu_dispa
 
 fr_status ocl_kernel_new(fr_device *device, const gpu_dispatch *dispatch, cl_kernel *out_kernel, bool *out_bad) {
     const fr_host *host = device->base.host;
-    cl_program program;
+    gpu_texts texts = ocl_texts();
+    void *program;
     char *source;
     cl_int code;
     *out_kernel = NULL;
-    HOST_TRY(ocl_source_make(host, &device->found->traits, dispatch, &source));
-    fr_status status = get_program(device, source, dispatch, &program);
+    HOST_TRY(gpu_source_make(host, &texts, &device->found->traits, dispatch, &source));
+    fr_status status = gpu_built_get(host, &device->built, &builder, device, source, dispatch, &program);
     *out_bad = status == FR_UNSUPPORTED;
     HOST_TRY(status);
     cl_kernel kernel = device->cl->clCreateKernel(program, dispatch->kernel, &code);

@@ -25,8 +25,7 @@ fr_status ocl_device_open(fr_driver *driver, uint32_t index, fr_device **out_dev
     device->cl = &driver->cl;
     device->found = &driver->found[index];
     pthread_mutex_init(&device->own_lock, NULL);
-    pthread_mutex_init(&device->lock, NULL);
-    pthread_cond_init(&device->built_one, NULL);
+    gpu_built_init(&device->built);
     gpu_bad_init(&device->bad);
     atomic_init(&device->next_serial, 1);
     cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)device->found->platform, 0};
@@ -53,8 +52,6 @@ void ocl_device_close(fr_device *device) {
         device->cl->clReleaseCommandQueue(device->own);
     if (device->context)
         device->cl->clReleaseContext(device->context);
-    pthread_cond_destroy(&device->built_one);
-    pthread_mutex_destroy(&device->lock);
     pthread_mutex_destroy(&device->own_lock);
     host->free(device);
 }

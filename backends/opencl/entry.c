@@ -1,8 +1,6 @@
 /* The table of the OpenCL backend. */
-#include <stdio.h>
-
 #include "opencl.h"
-#include "source.h"
+#include "texts.h"
 
 static char version[32]; /* what is kept of kernels (verdicts, times, plans) is of these very texts */
 
@@ -40,12 +38,8 @@ static const fr_backend backend = {
 FR_EXPORT const fr_backend *fr_backend_entry(void);
 
 static void make_version(void) {
-    size_t count;
-    const ocl_text *texts = ocl_texts(&count);
-    uint64_t hash = OCL_HASH_START;
-    for (size_t i = 0; i < count; i++)
-        hash = ocl_hash_text(hash, texts[i].text);
-    (void)snprintf(version, sizeof version, "%s.%08x", OCL_VERSION, (unsigned)(hash ^ hash >> 32));
+    gpu_texts texts = ocl_texts();
+    gpu_texts_version(&texts, OCL_VERSION, version, sizeof version);
 }
 
 const fr_backend *fr_backend_entry(void) {

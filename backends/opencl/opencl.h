@@ -12,6 +12,7 @@
 #include "api.h"
 #include "blast.h"
 #include "gpu/bad.h"
+#include "gpu/built.h"
 
 #define OCL_VERSION \
     "1" /* part of every cache key: changes when packing changes; the kernels' texts are hashed beside it */
@@ -39,8 +40,6 @@ struct fr_driver {
     uint32_t n_found;
 };
 
-typedef struct ocl_built ocl_built; /* build.c */
-
 struct fr_device {
     host_device base; /* first, as host_device.h wants it */
     const fr_driver *driver;
@@ -49,9 +48,7 @@ struct fr_device {
     cl_context context;
     cl_command_queue own;     /* uploads of weights, and the first touch of buffers */
     pthread_mutex_t own_lock; /* of `own` */
-    pthread_mutex_t lock;     /* of what is below */
-    pthread_cond_t built_one;
-    ocl_built *built;
+    gpu_built_list built;
     gpu_bad_list bad; /* candidates that do not build here */
     atomic_ullong next_serial;
 };

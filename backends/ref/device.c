@@ -39,7 +39,7 @@ fr_status ref_device_facts(fr_driver *driver, uint32_t index, fr_device_facts *o
     out_facts->units = 1;
     out_facts->lanes = 1;
     out_facts->precisions = 1u << FR_PRECISION_F32 | 1u << FR_PRECISION_F16 | 1u << FR_PRECISION_BF16 |
-                            1u << FR_PRECISION_INT8 | 1u << FR_PRECISION_F64;
+                            1u << FR_PRECISION_INT8 | 1u << FR_PRECISION_F64 | 1u << FR_PRECISION_TF32;
     long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
     if (pages > 0 && page_bytes > 0)
         out_facts->memory_bytes = (uint64_t)pages * (uint64_t)page_bytes;

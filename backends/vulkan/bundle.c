@@ -1,46 +1,26 @@
-/* Bundles: launches in a command buffer of their own, recorded once and submitted many times. It is recorded anew when
- * another number of images is valid, which is what the user's ends are told in their launch words. */
-#include <string.h>
-
+/* Bundles: launches in a command buffer of their own, recorded once and submitted many times, also while it still runs: its
+ * first barrier waits for what was submitted before. */
 #include "program.h"
 #include "queue.h"
 
 struct fr_bundle {
     fr_device *device;
     vlk_recorder recorder;
-    vlk_mark mark; /* of its last submission */
-    bool is_recorded, has_user_ends;
-    int32_t valid; /* as recorded */
-    uint32_t count;
-    fr_launch launches[];
+    bool was_submitted;
 };
 
-static fr_status record(fr_bundle *bundle, int32_t valid) {
-    if (bundle->is_recorded && (valid == bundle->valid || !bundle->has_user_ends))
-        return FR_OK;
-    bundle->is_recorded = false;
-    HOST_TRY(vlk_recorder_begin(&bundle->recorder));
-    for (uint32_t i = 0; i < bundle->count; i++) {
-        bundle->launches[i].valid = valid;
-        HOST_TRY(vlk_recorder_launch(&bundle->recorder, &bundle->launches[i]));
-    }
-    HOST_TRY(vlk_recorder_end(&bundle->recorder));
-    bundle->is_recorded = true;
-    bundle->valid = valid;
-    return FR_OK;
-}
-
-static fr_status fill(fr_bundle *bundle, const fr_launch *launches) {
+static fr_status record(fr_bundle *bundle, const fr_launch *launches, uint32_t count) {
+    vlk_recorder *recorder = &bundle->recorder;
     uint32_t dispatches = 0;
-    for (uint32_t i = 0; i < bundle->count; i++) {
-        const fr_program *program = launches[i].program;
-        dispatches += (uint32_t)program->n_dispatches;
-        bundle->has_user_ends |= program->bindings.src_is_user || program->bindings.dst_is_user;
-    }
+    for (uint32_t i = 0; i < count; i++)
+        dispatches += (uint32_t)launches[i].program->n_dispatches;
     HOST_TRY(vlk_alive(bundle->device));
-    HOST_TRY(vlk_mark_new(bundle->device, &bundle->mark));
-    HOST_TRY(vlk_recorder_new(bundle->device, dispatches, &bundle->recorder));
-    return record(bundle, launches[0].valid);
+    HOST_TRY(vlk_recorder_new(bundle->device, dispatches, recorder));
+    recorder->runs_again = true;
+    HOST_TRY(vlk_recorder_begin(recorder));
+    for (uint32_t i = 0; i < count; i++)
+        HOST_TRY(vlk_recorder_launch(recorder, &launches[i]));
+    return vlk_recorder_end(recorder);
 }
 
 fr_status vlk_bundle_new(fr_device *device, const fr_launch *launches, uint32_t count, fr_bundle **out_bundle) {
@@ -49,13 +29,11 @@ fr_status vlk_bundle_new(fr_device *device, const fr_launch *launches, uint32_t 
     *out_bundle = NULL;
     if (count == 0)
         return host_fail(host, FR_INVALID, "bundle: it has no launches");
-    HOST_TRY(host_alloc(host, sizeof(fr_bundle) + count * sizeof(fr_launch), "a bundle", &block));
+    HOST_TRY(host_alloc(host, sizeof(fr_bundle), "a bundle", &block));
     fr_bundle *bundle = block;
     bundle->device = device;
     bundle->recorder.device = device;
-    bundle->count = count;
-    memcpy(bundle->launches, launches, count * sizeof *launches);
-    fr_status status = fill(bundle, launches);
+    fr_status status = record(bundle, launches, count);
     if (status != FR_OK) {
         vlk_bundle_free(bundle);
         return status;
@@ -64,15 +42,11 @@ fr_status vlk_bundle_new(fr_device *device, const fr_launch *launches, uint32_t 
     return FR_OK;
 }
 
-fr_status vlk_bundle_launch(fr_queue *queue, fr_bundle *bundle, int32_t valid) {
+fr_status vlk_bundle_launch(fr_queue *queue, fr_bundle *bundle) {
     fr_status status = vlk_alive(queue->device);
-    if (status == FR_OK) /* a command buffer runs once at a time */
-        status = vlk_mark_wait(bundle->device, &bundle->mark, vlk_recorder_what(&bundle->recorder));
     if (status == FR_OK)
-        status = record(bundle, valid);
-    if (status == FR_OK)
-        status =
-            vlk_queue_submit(queue, bundle->recorder.commands, vlk_recorder_what(&bundle->recorder), &bundle->mark);
+        status = vlk_queue_submit(queue, bundle->recorder.commands, vlk_recorder_what(&bundle->recorder), NULL);
+    bundle->was_submitted |= status == FR_OK;
     return vlk_queue_fail(queue, status);
 }
 
@@ -80,9 +54,8 @@ void vlk_bundle_free(fr_bundle *bundle) {
     if (!bundle)
         return;
     fr_device *device = bundle->device;
-    if (bundle->mark.is_set)
+    if (bundle->was_submitted) /* its last replay is done, or its queue has failed */
         vlk_rest(device);
-    vlk_mark_free(device, &bundle->mark);
     if (!vlk_is_stuck(device))
         vlk_recorder_free(&bundle->recorder);
     device->base.host->free(bundle);

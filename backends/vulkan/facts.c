@@ -166,7 +166,7 @@ static void fill_traits(const vlk_asked *asked, vlk_found *found) {
     gpu_traits *traits = &found->traits;
     found->subgroup = subgroup_of(asked, found);
     found->max_texels = limits->maxTexelBufferElements < MOST_TEXELS ? limits->maxTexelBufferElements : MOST_TEXELS;
-    traits->lockstep = true;
+    traits->lockstep = traits->glsl = true;
     traits->vec = traits->max_vec = 4;
     traits->units = found->facts.units;
     traits->max_items = limits->maxComputeWorkGroupInvocations;

@@ -52,7 +52,8 @@ void vlk_recorder_free(vlk_recorder *r) {
 fr_status vlk_recorder_begin(vlk_recorder *r) {
     fr_device *device = r->device;
     const fr_host *host = device->base.host;
-    VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
+    VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+                                     .flags = r->runs_again ? VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT : 0};
     r->is_open = r->has_commands = false;
     r->count = 0;
     r->last = NULL;

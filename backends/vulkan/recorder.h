@@ -11,6 +11,7 @@ typedef struct vlk_recorder {
     VkDescriptorPool sets; /* without push descriptors */
     uint32_t most, count;  /* dispatches */
     bool is_open, has_commands;
+    bool runs_again;          /* what is recorded may be submitted while it still runs */
     const vlk_pipeline *last; /* dispatched last, for sentences */
 } vlk_recorder;
 

@@ -202,7 +202,7 @@ fr_status vlk_compile(fr_device *device, const fr_step *step, const fr_candidate
 void vlk_program_free(fr_program *program);
 fr_status vlk_launch(fr_queue *queue, const fr_launch *launch);
 fr_status vlk_bundle_new(fr_device *device, const fr_launch *launches, uint32_t count, fr_bundle **out_bundle);
-fr_status vlk_bundle_launch(fr_queue *queue, fr_bundle *bundle, int32_t valid);
+fr_status vlk_bundle_launch(fr_queue *queue, fr_bundle *bundle);
 void vlk_bundle_free(fr_bundle *bundle);
 
 #endif

@@ -31,27 +31,35 @@ static double roundoff_between(const fr_step *step) { /* of what a backend may k
     return step->compute == FR_PRECISION_BF16 ? 0x1p-8 : step->compute == FR_PRECISION_F16 ? 0x1p-11 : 0x1p-24;
 }
 
+/* Of numbers that are stored in more digits than they are multiplied in. */
+static double roundoff_of_factors(const fr_step *step) {
+    return step->compute == FR_PRECISION_TF32 ? 0x1p-11 : 0.0;
+}
+
 static bool is_smooth(const fr_step *step) {
     return step->act == FR_ACT_SIGMOID || step->act == FR_ACT_TANH || step->act == FR_ACT_HARDSWISH;
 }
 
 /*
  * Sums are formed in f32 at least, whatever the products are made of: their error is within c * sqrt(K) * 2^-24 times the
- * sum of magnitudes. Winograd's transforms (inexact) lose some binary digits more. One rounding to the compute precision
- * may happen between the sum and its epilogue; smooth activations may be approximated.
+ * sum of magnitudes. TF32 rounds both factors of each product. Winograd's transforms (inexact) lose some binary digits more.
+ * One rounding to the compute precision may happen between the sum and its epilogue; smooth activations may be approximated.
  */
 static double sums_allowed(const fr_step *step, double want, double magnitude, bool is_inexact) {
     double between = roundoff_between(step);
     double f32 = (is_inexact ? 64.0 : 2.0) * sqrt(fr_check_sum_length(step)) * 0x1p-24 * magnitude;
-    double reach = fabs(want) + (step->residual ? 1.0 : 0.0) + (is_smooth(step) ? 3.0 : 0.0);
+    bool may_round_bias = step->has_bias && between > 0x1p-24; /* libraries keep it as the maps are kept */
+    double reach =
+        fabs(want) + (step->residual ? 1.0 : 0.0) + (may_round_bias ? 0.5 : 0.0) + (is_smooth(step) ? 3.0 : 0.0);
     bool rounds_before_mean = is_byte(step->dst.dtype) && step->pool > FR_POOL_MAX;
-    return f32 + 2.0 * between * reach + (is_smooth(step) ? 4e-6 : 0.0) +
+    double factors = 2.0 * roundoff_of_factors(step) * (is_inexact ? 8.0 : 1.0) * magnitude;
+    return f32 + factors + 2.0 * between * reach + (is_smooth(step) ? 4e-6 : 0.0) +
            (rounds_before_mean ? 0.5 * (double)step->dst.scale : 0.0);
 }
 
 /* What may be rounded, or not, between a chain's steps. */
 static double roundoff_within(const fr_step *chain) {
-    double most = roundoff_between(chain);
+    double most = fmax(roundoff_between(chain), roundoff_of_factors(chain));
     for (int32_t i = 0; i + 1 < chain->n_sub; i++) {
         uint16_t dtype = chain->sub[i].dst.dtype;
         most = fmax(most, is_byte(dtype) ? 0x1p-6 : roundoff_of(dtype));

@@ -75,11 +75,15 @@ static bool never_negative(const fr_step *step) {
     }
 }
 
+bool fr_make_has_products(const fr_step *step) {
+    return step->kind == FR_STEP_CONV || step->kind == FR_STEP_FC;
+}
+
 void fr_make_of_type(fr_step *step, fr_make_type type) {
-    static const uint16_t dtypes[FR_MAKE_TYPES] = {FR_F32, FR_BF16, FR_F16, FR_U8};
-    static const uint16_t precisions[FR_MAKE_TYPES] = {FR_PRECISION_F32, FR_PRECISION_BF16, FR_PRECISION_F16,
-                                                       FR_PRECISION_INT8};
-    step->compute = precisions[type];
+    static const uint16_t dtypes[] = {FR_F32, FR_BF16, FR_F16, FR_U8, FR_F32};
+    static const uint16_t precisions[] = {FR_PRECISION_F32, FR_PRECISION_BF16, FR_PRECISION_F16, FR_PRECISION_INT8,
+                                          FR_PRECISION_TF32};
+    step->compute = type == FR_MAKE_TF32 && !fr_make_has_products(step) ? FR_PRECISION_F32 : precisions[type];
     for (int32_t i = 0; i < step->n_src; i++)
         step->src[i].dtype = dtypes[type];
     step->dst.dtype = dtypes[type];

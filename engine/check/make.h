@@ -7,7 +7,15 @@
 #include "foldrun/backend.h"
 
 /* What tensors and products of a step are made of. INT8: U8 sources, and dst U8 where it can't be negative, else S8. */
-typedef enum fr_make_type { FR_MAKE_F32, FR_MAKE_BF16, FR_MAKE_F16, FR_MAKE_INT8, FR_MAKE_TYPES } fr_make_type;
+typedef enum fr_make_type {
+    FR_MAKE_F32,
+    FR_MAKE_BF16,
+    FR_MAKE_F16,
+    FR_MAKE_INT8,
+    FR_MAKE_TYPES,               /* those of every kind of step */
+    FR_MAKE_TF32 = FR_MAKE_TYPES /* of steps with products alone */
+} fr_make_type;
+bool fr_make_has_products(const fr_step *step);
 
 fr_step fr_make_step(fr_step_kind kind, int32_t n, int32_t c, int32_t h, int32_t w); /* one source; dst has its dims */
 fr_window fr_make_window(int32_t k, int32_t stride, int32_t pad);

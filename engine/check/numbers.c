@@ -157,6 +157,11 @@ static fr_status make_source(fr_check_numbers *to, int32_t which, fr_random *ran
 
 static float as_computed(uint16_t compute, double value) { /* weights that the compute precision holds */
     uint16_t half;
+    if (compute == FR_PRECISION_TF32) { /* a 1 and ten bits behind it */
+        int exponent;
+        double fraction = frexp(value, &exponent);
+        return (float)ldexp(rint(ldexp(fraction, 11)), exponent - 11);
+    }
     if (compute != FR_PRECISION_BF16 && compute != FR_PRECISION_F16)
         return (float)value;
     uint16_t dtype = compute == FR_PRECISION_BF16 ? FR_BF16 : FR_F16;
@@ -165,7 +170,7 @@ static float as_computed(uint16_t compute, double value) { /* weights that the c
 }
 
 /*
- * EXACT in f32: dense small integers, far below 2^24. EXACT in the 16-bit types: about 32 taps of each sum are +-1 and the
+ * EXACT in f32 and tf32: dense small integers, factors that ten bits hold and sums far below 2^24. EXACT in the 16-bit types: about 32 taps of each sum are +-1 and the
  * rest 0, so that even partial sums stay below 256 and no rounding can happen. RANDOM: results of deviation 2. Links of a
  * chain: EXACT 8 taps of +-1, so that after ten layers sums are still far below 2^24; RANDOM results as large as the layer's
  * source after a ReLU.
@@ -173,7 +178,8 @@ static float as_computed(uint16_t compute, double value) { /* weights that the c
 static double weight_number(const fr_step *step, fr_check_fill fill, bool is_link, double length, fr_random *random) {
     if (fill == FR_CHECK_RANDOM)
         return spread(random, (is_link ? 2.45 : 6.0) / sqrt(length));
-    if (step->compute == FR_PRECISION_F32 && !is_link)
+    bool is_f32 = step->compute == FR_PRECISION_F32 || step->compute == FR_PRECISION_TF32;
+    if (is_f32 && !is_link)
         return between(random, -4, 4);
     double sign = fr_random_next(random) & 1 ? 1.0 : -1.0;
     return fr_random_uniform(random) * length < (is_link ? 8.0 : 32.0) ? sign : 0.0;

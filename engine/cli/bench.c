@@ -113,6 +113,12 @@ static int check_request(bench_request *r) {
         r->input_dtype = FR_F32;
     else if (r->dtype_word && strcmp(r->dtype_word, "u8") != 0)
         return cli_usage_error("--input-dtype: '%s' is not u8 or f32", r->dtype_word);
+    static const char *const bundles[] = {"auto", "off", "on"};
+    for (int i = 0; r->bundles_word && i < 3; i++)
+        if (strcmp(r->bundles_word, bundles[i]) == 0)
+            r->bundles = (fr_bundling)i;
+    if (r->bundles_word && strcmp(r->bundles_word, bundles[r->bundles]) != 0)
+        return cli_usage_error("--bundles: '%s' is not auto, off or on", r->bundles_word);
     r->folds_given = r->folds.count > 0;
     if (!r->folds_given)
         r->folds = (cli_ints){.at = {1, 2, 3, 4}, .count = 4};
@@ -146,7 +152,7 @@ int cli_bench(int argc, char **argv) {
         {"batch", 'b', CLI_INTS, "LIST", &r.batches, "images a run, like 1,64,1024 (1024)", 1, 1 << 24},
         {"device", 'd', CLI_TEXT, "DEVICE", &r.device, "cpu, cpu:0, ... ('foldrun devices' lists them)", 0, 0},
         {"backend", 0, CLI_TEXT, "NAME", &r.device, "the same, by the backend's name", 0, 0},
-        {"precision", 'p', CLI_PRECISIONS, "LIST", &r.precisions, "like f32,bf16,int8 (f32)", 0, 0},
+        {"precision", 'p', CLI_PRECISIONS, "LIST", &r.precisions, "like f32,tf32,bf16,int8 (f32)", 0, 0},
         {"duration", 0, CLI_REAL, "S", &r.duration,
          "seconds of timed runs a configuration, with copies and\nwithout each (3)", 0, 86400},
         {"warmup", 0, CLI_REAL, "S", &r.warmup, "seconds before them (0.5)", 0, 86400},
@@ -159,6 +165,8 @@ int cli_bench(int argc, char **argv) {
          "only kernels whose name contains one of these words, and none\nwith a minus, where that leaves any: "
          "direct,fc or -chain",
          0, 0},
+        {"bundles", 0, CLI_TEXT, "WORD", &r.bundles_word,
+         "a block's launches as one submission: auto (on GPUs whose\nbackend can), off or on (auto)", 0, 0},
         {"input-dtype", 0, CLI_TEXT, "TYPE", &r.dtype_word, "of the images: u8 or f32 (u8)", 0, 0},
         {"layers", 0, CLI_FLAG, NULL, &r.layers, "a table of the layers for each configuration", 0, 0},
         CLI_JSON_OPTION(r.json),

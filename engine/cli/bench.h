@@ -55,6 +55,8 @@ typedef struct bench_request {
     fr_dtype input_dtype;
     double duration, warmup;
     int64_t threads;
+    const char *bundles_word;
+    fr_bundling bundles;
     bool layers, no_transfers, exact, json;
     double tune_budget; /* seconds; 0 = the library's choice */
     const char *kernels;

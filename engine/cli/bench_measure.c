@@ -96,6 +96,7 @@ static int open_case(fr_context *context, const fr_model *model, bench_group *g,
     options.precision = c->row.precision;
     options.exact = r->exact;
     options.kernels = r->kernels;
+    options.bundles = r->bundles;
     options.tune_ms = (int32_t)(r->tune_budget * 1000);
     options.batch = (int32_t)c->row.batch;
     options.threads = (int32_t)r->threads;

@@ -98,7 +98,11 @@ void bench_tables(const bench_result *result, fr_text *out) {
     }
     fr_text_add(out, "\n");
     speed_table(result, out);
-    fr_text_add(out, "\n");
+    fr_text_add(out, "%s",
+                result->n_rows > 0 && result->rows[0].with_copies.have
+                    ? "images/s: with transfers, from the host's memory to answers in it; no copies: without "
+                      "transfers, on images that lie on the device\n\n"
+                    : "no copies: without transfers, on images that lie on the device\n\n");
     plan_table(result, out);
     for (size_t i = 0; i < result->n_rows; i++)
         if (result->rows[i].n_layers > 0)
@@ -147,6 +151,17 @@ static void put_layers(fr_json_writer *w, const bench_row *row) {
     fr_json_end_array(w);
 }
 
+/* The pair in plain words: images a second with the images coming from the host's memory and the answers going back to it,
+ * and on images that lie on the device. */
+static void put_transfers(fr_json_writer *w, const bench_row *row) {
+    fr_json_key(w, "images_per_s_with_transfers");
+    if (row->with_copies.have)
+        fr_json_put_number(w, row->with_copies.images_per_s.median);
+    else
+        fr_json_put_null(w);
+    fr_json_number_member(w, "images_per_s_without_transfers", row->resident.images_per_s.median);
+}
+
 static void put_row(fr_json_writer *w, const bench_result *result, const bench_row *row) {
     const fr_session_info *s = &row->session;
     fr_json_begin_object(w);
@@ -161,6 +176,7 @@ static void put_row(fr_json_writer *w, const bench_result *result, const bench_r
     fr_json_begin_object(w);
     put_spread(w, &row->resident);
     fr_json_end_object(w);
+    put_transfers(w, row);
     bench_speedup speedup;
     bool has_base = bench_speedup_of(result, row, &speedup);
     fr_json_key(w, "speedup");
@@ -238,6 +254,7 @@ void bench_json(const bench_request *request, const bench_result *result, fr_jso
     fr_json_bool_member(w, "exact", request->exact);
     if (request->kernels)
         fr_json_string_member(w, "kernels", request->kernels);
+    fr_json_string_member(w, "bundles", request->bundles_word ? request->bundles_word : "auto");
     fr_json_int_member(w, "threads", request->threads);
     fr_json_key(w, "results");
     fr_json_begin_array(w);

@@ -17,7 +17,7 @@ static bool has_precision(const fr_device_facts *facts, int precision) {
 
 static void add_row(cli_table *table, const fr_device_entry *e) {
     fr_text precisions = {0};
-    for (int p = FR_PRECISION_F32; p <= FR_PRECISION_F64; p++)
+    for (int p = FR_PRECISION_F32; p < FR_PRECISIONS; p++)
         if (has_precision(&e->facts, p))
             fr_text_add(&precisions, "%s%s", precisions.length ? " " : "", fr_precision_name((fr_precision)p));
     cli_table_cell(table, "%s", e->id);
@@ -81,7 +81,7 @@ static void put_facts(fr_json_writer *w, const fr_device_facts *facts) {
     fr_json_end_array(w);
     fr_json_key(w, "precisions");
     fr_json_begin_array(w);
-    for (int p = FR_PRECISION_F32; p <= FR_PRECISION_F64; p++)
+    for (int p = FR_PRECISION_F32; p < FR_PRECISIONS; p++)
         if (has_precision(facts, p))
             fr_json_put_string(w, fr_precision_name((fr_precision)p));
     fr_json_end_array(w);

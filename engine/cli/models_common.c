@@ -97,6 +97,7 @@ int cli_read_tuning(const char *word, fr_tuning *out_tuning) {
 int32_t cli_precision_bytes(fr_precision precision) {
     switch (precision) {
     case FR_PRECISION_F64: return 8;
+    case FR_PRECISION_TF32:
     case FR_PRECISION_F32: return 4;
     case FR_PRECISION_F16:
     case FR_PRECISION_BF16: return 2;

@@ -243,7 +243,7 @@ int cli_run(int argc, char **argv) {
         {"batch", 'b', CLI_INT, "N", &r.batch, "images at a time (256)", 1, 1 << 24},
         {"device", 'd', CLI_TEXT, "DEVICE", &r.device, "cpu, cpu:0, ... ('foldrun devices' lists them)", 0, 0},
         {"backend", 0, CLI_TEXT, "NAME", &r.device, "the same, by the backend's name", 0, 0},
-        {"precision", 'p', CLI_PRECISION, "P", &r.precision, "f32, f16, bf16, int8 or f64 (f32)", 0, 0},
+        {"precision", 'p', CLI_PRECISION, "P", &r.precision, "f32, tf32, f16, bf16, int8 or f64 (f32)", 0, 0},
         {"calibrate", 0, CLI_TEXTS, "PATH...", &r.calibration, "int8: images to take ranges from (else seeded ones)", 0,
          0},
         {"threads", 't', CLI_INT, "N", &r.threads, "at most that many (all)", 1, 4096},

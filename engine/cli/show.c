@@ -221,7 +221,7 @@ int cli_show(int argc, char **argv) {
         CLI_ROUND_OPTION(request.folding),
         {"batch", 'b', CLI_INT, "N", &request.batch, "images the traffic is counted for (1024)", 1, 1 << 30},
         {"precision", 'p', CLI_PRECISION, "P", &request.precision,
-         "f32, f16, bf16, int8 or f64: bytes an element (f32)", 0, 0},
+         "f32, tf32, f16, bf16, int8 or f64: bytes an element (f32)", 0, 0},
         {"layers", 0, CLI_FLAG, NULL, &request.layers, "a table of the layers too", 0, 0},
         CLI_JSON_OPTION(request.json),
         {.name = NULL},

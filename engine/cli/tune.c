@@ -162,7 +162,7 @@ int cli_tune(int argc, char **argv) {
         {"device", 'd', CLI_TEXT, "DEVICE", &o.device, "cpu, cpu:0, ... ('foldrun devices' lists them)", 0, 0},
         {"fold", 'f', CLI_INT, "F", &fold, "fold the models by F first (as they are)", 1, CLI_FOLD_MAX},
         {"batch", 'b', CLI_INT, "N", &batch, "images a run (256)", 1, 1 << 24},
-        {"precision", 'p', CLI_PRECISION, "P", &o.precision, "f32, f16, bf16 or int8 (f32)", 0, 0},
+        {"precision", 'p', CLI_PRECISION, "P", &o.precision, "f32, tf32, f16, bf16 or int8 (f32)", 0, 0},
         {"budget", 0, CLI_TEXT, "TIME", &budget, "for all models: 60s, 5m, 1h (60s)", 0, 0},
         CLI_JSON_OPTION(json),
         {.name = NULL},

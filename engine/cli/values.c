@@ -131,7 +131,8 @@ static int read_precisions(const cli_option *o, const char *text, bool many) {
     for (const char *at = text;; at++) {
         size_t length = strcspn(at, ",");
         if (list.count == sizeof list.at / sizeof list.at[0] || !take_precision(at, length, &list.at[list.count++]))
-            return bad_value(o, text, many ? "a list of f32, f16, bf16, int8, f64" : "f32, f16, bf16, int8 or f64");
+            return bad_value(o, text,
+                             many ? "a list of f32, tf32, f16, bf16, int8, f64" : "f32, tf32, f16, bf16, int8 or f64");
         at += length;
         if (*at == '\0')
             break;

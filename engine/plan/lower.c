@@ -24,6 +24,14 @@ fr_status fr_lower_slot(fr_lower *l, const fr_slot *slot, int32_t *out_slot) {
     return FR_OK;
 }
 
+/* TF32 is a way of multiplying: what has no products is f32. Int8 comes later, where ranges allow it. */
+static fr_precision compute_of(const fr_lower *l, fr_step_kind kind) {
+    bool has_products = kind == FR_STEP_CONV || kind == FR_STEP_FC;
+    if (l->how->precision == FR_PRECISION_INT8 || (l->how->precision == FR_PRECISION_TF32 && !has_products))
+        return FR_PRECISION_F32;
+    return l->how->precision;
+}
+
 fr_status fr_lower_item(fr_lower *l, fr_step_kind kind, const char *name, const int32_t *src, int32_t n_src,
                         int32_t dst, fr_step_item **out_item) {
     fr_steps *steps = l->steps;
@@ -41,7 +49,7 @@ fr_status fr_lower_item(fr_lower *l, fr_step_kind kind, const char *name, const 
     item->step.struct_bytes = sizeof item->step;
     item->weights.struct_bytes = sizeof item->weights;
     item->step.kind = (uint16_t)kind;
-    item->step.compute = (uint16_t)(l->how->precision == FR_PRECISION_INT8 ? FR_PRECISION_F32 : l->how->precision);
+    item->step.compute = (uint16_t)compute_of(l, kind);
     item->step.inexact_ok = !l->how->exact;
     item->step.n_src = n_src;
     item->step.groups = 1;

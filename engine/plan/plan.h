@@ -30,7 +30,9 @@ typedef struct fr_menu {
     fr_menu_item *items; /* one for each of the steps' */
     int32_t n_items;
     int32_t groups[FR_MAX_GROUPS], n_groups; /* ascending */
-    double copy_ns_per_byte;                 /* a layout change, or a tensor that leaves the cache between segments */
+    int32_t
+        cached_group; /* index of one whose maps the last cache holds, on a device that else takes all at once; -1 = none */
+    double copy_ns_per_byte; /* a layout change, or a tensor that leaves the cache between segments */
 } fr_menu;
 
 void fr_menu_free(fr_menu *menu);

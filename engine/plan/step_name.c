@@ -87,6 +87,18 @@ static void put_links(char *out, size_t bytes, const fr_step *chain) {
     }
 }
 
+/* What products are formed in, where the dtypes at the step's ends do not say it. */
+static void put_compute(char *out, size_t bytes, const fr_step *step) {
+    static const char *const words[] = {"", "f16", "bf16", "int8", "", "tf32"};
+    static const uint16_t said_by[] = {FR_F32, FR_F16, FR_BF16, FR_S8, FR_F64, FR_DTYPE_NONE};
+    bool is_said = step->compute >= sizeof said_by / sizeof said_by[0];
+    is_said = is_said || step->src[0].dtype == said_by[step->compute] || step->dst.dtype == said_by[step->compute];
+    bool has_products = step->kind == FR_STEP_CONV || step->kind == FR_STEP_FC;
+    if (!is_said && *words[step->compute] &&
+        (step->kind == FR_STEP_CHAIN || (has_products && step->compute != FR_PRECISION_INT8)))
+        put(out, bytes, "-by%s", words[step->compute]);
+}
+
 static void put_dtypes(char *out, size_t bytes, const fr_step *step) {
     put(out, bytes, "-%s", dtype_word(step->src[0].dtype));
     for (int32_t i = 1; i < step->n_src; i++)
@@ -94,6 +106,7 @@ static void put_dtypes(char *out, size_t bytes, const fr_step *step) {
             put(out, bytes, ".%s", dtype_word(step->src[i].dtype));
     if (step->dst.dtype != step->src[0].dtype)
         put(out, bytes, "to%s", dtype_word(step->dst.dtype));
+    put_compute(out, bytes, step);
 }
 
 static void put_kind(char *out, size_t bytes, const fr_step *step) {

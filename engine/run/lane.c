@@ -57,7 +57,10 @@ fr_status fr_lane_load(fr_lane *lane, const fr_plan *plan, const fr_steps *steps
         l->dst.buffer = op->dst < 0 ? lane->user_out : lane->arena;
         l->dst.offset = op->dst < 0 ? 0 : plan->tensors[op->dst].offset;
     }
-    return FR_OK;
+    uint64_t launches = 0; /* of a whole block */
+    for (int32_t k = 0; k < plan->n_segments; k++)
+        launches += (uint64_t)plan->segments[k].n_ops * (uint64_t)(plan->block / plan->segments[k].group);
+    return fr_bundles_open(&lane->bundles, target, launches);
 }
 
 void fr_lane_close(fr_lane *lane) {
@@ -67,6 +70,7 @@ void fr_lane_close(fr_lane *lane) {
     fr_buffer *buffers[] = {lane->arena, lane->scratch, lane->user_in, lane->user_out};
     if (lane->queue) /* first: after a refused launch earlier ones may still use the buffers */
         b->queue_close(lane->queue);
+    fr_bundles_close(&lane->bundles);
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
         if (buffers[i])
             b->buffer_free(buffers[i]);
@@ -80,7 +84,7 @@ static uint64_t step_into(const fr_plan *plan, int32_t tensor, int64_t input) {
 }
 
 /* One op for the inputs [first, first + group) of the block; `count` images of the block exist. */
-static fr_status launch(fr_lane *lane, int32_t o, int32_t group, int64_t first, int64_t count) {
+static fr_launch launch_of(const fr_lane *lane, int32_t o, int32_t group, int64_t first, int64_t count) {
     const fr_plan_op *op = &lane->plan->ops[o];
     fr_launch l = lane->launches[o];
     int64_t image = first * lane->fold, left = count - image, most = (int64_t)group * lane->fold;
@@ -90,7 +94,45 @@ static fr_status launch(fr_lane *lane, int32_t o, int32_t group, int64_t first, 
             op->src[s] < 0 ? (uint64_t)(image * lane->image_bytes) : step_into(lane->plan, op->src[s], first);
     l.dst.offset +=
         op->dst < 0 ? (uint64_t)image * (uint64_t)lane->classes * sizeof(float) : step_into(lane->plan, op->dst, first);
-    return lane->target->backend->launch(lane->queue, &l);
+    return l;
+}
+
+/* All launches of a run in their order: listed when there is a list, else launched. */
+static fr_status each_launch(fr_lane *lane, bool is_resident, int64_t count, fr_launch *list, uint32_t *out_listed) {
+    const fr_plan *plan = lane->plan;
+    int64_t inputs = (count + lane->fold - 1) / lane->fold;
+    *out_listed = 0;
+    for (int32_t k = 0; k < plan->n_segments; k++) {
+        const fr_plan_segment *seg = &plan->segments[k];
+        for (int64_t first = 0; first < inputs; first += seg->group)
+            for (int32_t o = seg->first_op; o < seg->first_op + seg->n_ops; o++) {
+                int32_t kind = plan->ops[o].step.kind;
+                if (is_resident && (kind == FR_STEP_INGEST || kind == FR_STEP_EMIT))
+                    continue;
+                fr_launch l = launch_of(lane, o, seg->group, first, count);
+                if (list)
+                    list[(*out_listed)++] = l;
+                else
+                    FR_TRY(lane->target->backend->launch(lane->queue, &l));
+            }
+    }
+    return FR_OK;
+}
+
+/* A bundle keeps the addresses it was made with, and a window's change. */
+static fr_status launch_all(fr_lane *lane, bool is_resident, int64_t count) {
+    fr_bundle *bundle = NULL;
+    bool list = false;
+    uint32_t listed;
+    if (is_resident || !lane->windows)
+        fr_bundles_find(&lane->bundles, is_resident, count, &bundle, &list);
+    if (list) {
+        FR_TRY(each_launch(lane, is_resident, count, lane->bundles.launches, &listed));
+        if (listed > 0)
+            FR_TRY(fr_bundles_make(&lane->bundles, is_resident, count, listed, &bundle));
+    }
+    return bundle ? lane->target->backend->bundle_launch(lane->queue, bundle)
+                  : each_launch(lane, is_resident, count, NULL, &listed);
 }
 
 static fr_status bring(fr_lane *lane, const void *images, int64_t count, float *out) {
@@ -106,20 +148,9 @@ static fr_status bring(fr_lane *lane, const void *images, int64_t count, float *
 
 fr_status fr_lane_run(fr_lane *lane, const void *images, int64_t count, float *out) {
     const fr_backend *b = lane->target->backend;
-    const fr_plan *plan = lane->plan;
-    int64_t inputs = (count + lane->fold - 1) / lane->fold;
     if (images)
         FR_TRY(bring(lane, images, count, out));
-    for (int32_t k = 0; k < plan->n_segments; k++) {
-        const fr_plan_segment *seg = &plan->segments[k];
-        for (int64_t first = 0; first < inputs; first += seg->group)
-            for (int32_t o = seg->first_op; o < seg->first_op + seg->n_ops; o++) {
-                int32_t kind = plan->ops[o].step.kind;
-                if (!images && (kind == FR_STEP_INGEST || kind == FR_STEP_EMIT))
-                    continue;
-                FR_TRY(launch(lane, o, seg->group, first, count));
-            }
-    }
+    FR_TRY(launch_all(lane, !images, count));
     if (images && !lane->windows)
         FR_TRY(b->read(lane->queue, lane->user_out, 0, out, (uint64_t)count * (uint64_t)lane->classes * sizeof *out));
     return b->sync(lane->queue);

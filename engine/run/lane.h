@@ -3,6 +3,7 @@
 #define FR_RUN_LANE_H
 
 #include "plan/plan.h"
+#include "run/bundles.h"
 #include "run/target.h"
 
 typedef struct fr_lane {
@@ -12,6 +13,7 @@ typedef struct fr_lane {
     fr_buffer *arena, *scratch;
     fr_buffer *user_in, *user_out; /* windows on the user's memory, or staging */
     fr_launch *launches;           /* one an op */
+    fr_bundles bundles;
     int64_t image_bytes;
     int32_t fold, classes;
     bool windows;

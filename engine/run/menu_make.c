@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "plan/groups.h"
 #include "run/programs.h"
 #include "run/selfcheck.h"
 #include "run/trial.h"
@@ -23,29 +24,17 @@ static bool is_software(const fr_target *target) {
     return target->facts.kind == FR_DEVICE_CPU && target->facts.flags & FR_DEVICE_SOFTWARE;
 }
 
-void fr_menu_groups(const fr_target *target, int64_t lane_inputs, int32_t asked, fr_menu *menu) {
-    menu->n_groups = 0;
-    if (asked > 0) {
-        menu->groups[menu->n_groups++] = asked;
-    } else if (is_software(target)) {
-        /* a launch costs as much as several inputs: the whole batch, its half, and so on, while little is computed in vain */
-        int64_t most = lane_inputs < 1024 ? lane_inputs : 1024;
-        int32_t halvings = FR_MAX_GROUPS - 1;
-        while (halvings > 0 && ((most + (1 << halvings) - 1) >> halvings << halvings) * 8 > most * 9)
-            halvings--;
-        int32_t smallest = (int32_t)((most + (1 << halvings) - 1) >> halvings);
-        for (int32_t k = 0; k <= halvings; k++)
-            menu->groups[menu->n_groups++] = smallest << k;
-    } else if (target->facts.kind == FR_DEVICE_CPU) {
-        /* powers of two, so that each divides the block */
-        for (int32_t g = 1; g <= 64 && (g == 1 || g <= lane_inputs); g *= 2)
-            menu->groups[menu->n_groups++] = g;
-    } else {
-        /* a wide device wants the whole batch at once, or a large part of it that a cache holds */
-        int64_t whole = lane_inputs >= 16 ? (lane_inputs + 15) / 16 * 16 : lane_inputs;
-        for (int64_t part = whole >= 16 ? 16 : 1; part >= 1; part /= 4)
-            menu->groups[menu->n_groups++] = (int32_t)(whole / part);
-    }
+void fr_menu_groups(const fr_target *target, const fr_steps *steps, int64_t inputs, int32_t lanes, int32_t asked,
+                    fr_menu *menu) {
+    fr_group_question question = {.is_cpu = target->facts.kind == FR_DEVICE_CPU,
+                                  .is_software = is_software(target),
+                                  .lanes = lanes,
+                                  .inputs = inputs,
+                                  .asked = asked,
+                                  .input_bytes = fr_group_input_bytes(steps),
+                                  .cache_bytes = target->facts.cache_bytes[2],
+                                  .memory_bytes = target->facts.memory_bytes};
+    fr_groups_choose(&question, menu);
 }
 
 int32_t fr_menu_first_group(const fr_target *target, const fr_steps *steps, const fr_menu *menu) {

@@ -4,8 +4,9 @@
 
 #include "run/tuner.h"
 
-/* Group sizes worth trying for this many inputs on a lane; a group asked for by the user is the only one. */
-void fr_menu_groups(const fr_target *target, int64_t lane_inputs, int32_t asked, fr_menu *menu);
+/* Group sizes worth trying for this many inputs on so many lanes; a group asked for by the user is the only one. */
+void fr_menu_groups(const fr_target *target, const fr_steps *steps, int64_t inputs, int32_t lanes, int32_t asked,
+                    fr_menu *menu);
 fr_status fr_menu_make(const fr_target *target, const fr_steps *steps,
                        fr_menu *menu) FR_MUST_CHECK; /* groups are set */
 /* Index of the group to begin with, before anything was measured: what keeps the largest map of the steps in a unit's cache. */

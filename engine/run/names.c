@@ -18,7 +18,7 @@ const char *fr_status_name(fr_status status) {
 
 static const char *const precision_names[] = {
     [FR_PRECISION_F32] = "f32",   [FR_PRECISION_F16] = "f16", [FR_PRECISION_BF16] = "bf16",
-    [FR_PRECISION_INT8] = "int8", [FR_PRECISION_F64] = "f64",
+    [FR_PRECISION_INT8] = "int8", [FR_PRECISION_F64] = "f64", [FR_PRECISION_TF32] = "tf32",
 };
 enum { N_PRECISIONS = sizeof precision_names / sizeof precision_names[0] };
 

@@ -33,7 +33,8 @@ static fr_status add(fr_selftest_cases *cases, const fr_step *step, bool fixed_l
 }
 
 static fr_status add_types(fr_selftest_cases *cases, const fr_step *step, int n_types, bool fixed_layouts) {
-    for (int type = 0; type < n_types; type++) {
+    int last = n_types == FR_MAKE_TYPES && fr_make_has_products(step) ? FR_MAKE_TF32 : n_types - 1;
+    for (int type = 0; type <= last; type++) {
         fr_step typed = *step;
         fr_make_of_type(&typed, (fr_make_type)type);
         FR_TRY(add(cases, &typed, fixed_layouts));
@@ -241,8 +242,8 @@ static fr_status add_user_ends(fr_selftest_cases *cases) {
 /* A whole small model, and runs of its steps: all, without the ends, and the convolutions alone. */
 static fr_status add_chains(fr_selftest_cases *cases) {
     static const int32_t runs[][2] = {{0, 6}, {1, 5}, {1, 3}, {2, 4}};
-    for (int type = FR_MAKE_F32; type < FR_MAKE_INT8; type++)
-        for (int32_t fold = 1; fold <= 2; fold++) {
+    for (int type = FR_MAKE_F32; type <= FR_MAKE_TF32; type++)
+        for (int32_t fold = 1; fold <= 2 && type != FR_MAKE_INT8; fold++) {
             fr_step sub[6], chain;
             sub[1] = fr_make_conv(N, 3 * fold, 14, 17, 32, fr_make_window(3, 1, 1), 1);
             fr_make_pooled(&sub[1], FR_POOL_MAX, fr_make_window(3, 2, 0), false);

@@ -24,6 +24,8 @@ static fr_status check_options(const fr_session_options *o) {
                        "a batch of at most 16777216 images, a group of 65536 and 4096 threads can be planned");
     if (o->input_dtype != FR_DTYPE_NONE && o->input_dtype != FR_U8 && o->input_dtype != FR_F32)
         return fr_fail(FR_INVALID, "images come as u8 or f32");
+    if ((unsigned)o->bundles > FR_BUNDLING_ON)
+        return fr_fail(FR_INVALID, "bundles are chosen by the library, off or on");
     if (o->calibration && (o->calibration->count < 1 || !o->calibration->data))
         return fr_fail(FR_INVALID, "calibration needs at least one image");
     return FR_OK;
@@ -33,12 +35,21 @@ static fr_status check_precision(const fr_target *target, fr_precision precision
     if ((unsigned)precision < 32 && (target->facts.precisions >> precision & 1u))
         return FR_OK;
     char have[64] = "";
-    for (int p = 0; p <= FR_PRECISION_F64; p++)
+    for (int p = 0; p < FR_PRECISIONS; p++)
         if (target->facts.precisions >> p & 1u)
             snprintf(have + strlen(have), sizeof have - strlen(have), "%s%s", have[0] ? ", " : "",
                      fr_precision_name((fr_precision)p));
     return fr_fail(FR_UNSUPPORTED, "%s does not compute in %s; it has %s", target->facts.name,
                    fr_precision_name(precision), have);
+}
+
+static fr_status choose_bundles(fr_target *target, fr_bundling asked) {
+    bool has = target->backend->bundle_new != NULL;
+    target->bundles =
+        asked == FR_BUNDLING_ON || (asked == FR_BUNDLING_AUTO && target->facts.kind != FR_DEVICE_CPU && has);
+    return asked != FR_BUNDLING_ON || has
+               ? FR_OK
+               : fr_fail(FR_UNSUPPORTED, "%s has no bundles: its launches go one by one", target->facts.name);
 }
 
 static fr_status make_graph(fr_session *s, const fr_model *model) {
@@ -158,6 +169,7 @@ static void end_checks(fr_session *s) {
 fr_status fr_session_prepare(fr_session *s, fr_context *context, const fr_model *model, const fr_session_options *o) {
     FR_TRY(fr_registry_open(context->registry, o->device, &s->target.backend, &s->target.device, &s->target.facts));
     FR_TRY(check_precision(&s->target, o->precision));
+    FR_TRY(choose_bundles(&s->target, o->bundles));
     s->target.kernels = o->kernels && o->kernels[0] ? o->kernels : NULL;
     FR_TRY(begin_checks(s, context, o->tuning != FR_TUNING_OFF));
     s->input_dtype = o->input_dtype ? o->input_dtype : FR_U8;

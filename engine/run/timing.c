@@ -161,7 +161,11 @@ fr_status fr_measure_peak(fr_context *context, const char *device, fr_precision 
     FR_GO(cleanup, fr_registry_open(context->registry, device, &target.backend, &target.device, &target.facts));
     peak_step(precision, &target, &step);
     FR_GO(cleanup, fr_target_candidates(&target, &step, "peak", menu, &count));
-    int32_t n = threads > 0 ? threads : target.facts.lanes > 0 ? (int32_t)target.facts.lanes : 1;
+    /* one lane fills a wide device: the best time of one of several is a time when the others rested */
+    int32_t n = target.facts.kind != FR_DEVICE_CPU ? 1
+                : threads > 0                      ? threads
+                : target.facts.lanes > 0           ? (int32_t)target.facts.lanes
+                                                   : 1;
     lanes = fr_alloc_array((size_t)n, sizeof *lanes);
     if (!lanes) {
         status = fr_no_memory((size_t)n * sizeof *lanes, "the peak measurement");

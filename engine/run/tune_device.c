@@ -56,8 +56,9 @@ static fr_step step_of(const model_tuning *m, int32_t item) {
 static fr_status offer(model_tuning *m) {
     const fr_target *target = &m->session->target;
     int64_t batch = m->t->options.batch > 0 ? m->t->options.batch : 256, fold = m->session->steps.fold;
-    int64_t inputs = (batch + fold - 1) / fold, lanes = target->facts.lanes > 0 ? target->facts.lanes : 1;
-    fr_menu_groups(target, (inputs + lanes - 1) / lanes, 0, &m->menu);
+    int64_t inputs = (batch + fold - 1) / fold;
+    int32_t lanes = target->facts.lanes > 0 ? (int32_t)target->facts.lanes : 1;
+    fr_menu_groups(target, &m->session->steps, inputs, lanes, 0, &m->menu);
     FR_TRY(fr_cuts_make(&m->session->steps, &m->cuts));
     m->group = fr_menu_first_group(target, &m->cuts.all, &m->menu);
     for (int32_t k = m->cuts.n_chains - 1; k >= 0; k--) {

@@ -12,9 +12,10 @@
 #include "run/menu_make.h"
 #include "run/programs.h"
 
-enum { MAX_FINALISTS = 16, CUT_FINALISTS = 2 }; /* in all; of a cut with a chain */
+enum { MAX_FINALISTS = 32, CUT_FINALISTS = 2 }; /* in all; of a cut with a chain, by cost */
 
-static const double hopeless = 1.4;       /* times the best after a heat: it runs no more */
+static const double hopeless = 1.4; /* times the best after a heat: it runs no more */
+static const double never_ran = 1e30;
 static const uint64_t heat_ns = 40000000; /* a finalist runs at least this long in each of three rounds */
 
 typedef struct tuning {
@@ -48,18 +49,19 @@ static void free_picked(fr_picked *picked) {
 
 static bool same_picked(const tuning *t, const fr_picked *a, const fr_picked *b) {
     size_t n = (size_t)t->steps->n_items;
-    return a->cut == b->cut && a->lane_threads == b->lane_threads &&
+    return a->cut == b->cut && a->lane_threads == b->lane_threads && a->block == b->block &&
            memcmp(a->candidates, b->candidates, n * sizeof *a->candidates) == 0 &&
            memcmp(a->groups, b->groups, n * sizeof *a->groups) == 0;
 }
 
-/* group_of NULL: group_index everywhere. */
-static fr_status add_finalist(tuning *t, const int32_t *picks, const int32_t *group_of, int32_t group_index) {
+/* group_of NULL: group_index everywhere. block 0: no larger than the largest group. */
+static fr_status add_finalist(tuning *t, const int32_t *picks, const int32_t *group_of, int32_t group_index,
+                              int32_t block) {
     if (t->n_finalists == MAX_FINALISTS)
         return FR_OK;
     fr_picked *p = &t->finalists[t->n_finalists];
     FR_TRY(new_picked(t, p));
-    p->block = 1;
+    p->block = block > 0 ? block : 1;
     p->cut = t->cut;
     for (int32_t i = 0; i < t->steps->n_items; i++) {
         p->candidates[i] = &t->menu->items[i].entries[picks[i]].candidate;
@@ -81,6 +83,30 @@ static void turn_to_cut(tuning *t, int32_t cut) {
     t->menu = &t->menus[cut];
 }
 
+/* What times of single steps do not tell on a device with memory of its own, so that only a run decides: copies that go on
+ * beside another lane's work, for which a quarter of the batch at a time does well; and layer by layer over the whole batch against
+ * maps that stay in the cache from step to step, group after group in one block. */
+static fr_status add_wide_finalists(tuning *t, int32_t *picks) {
+    const fr_menu *menu = t->menu;
+    int32_t whole = menu->groups[menu->n_groups - 1], quarter = -1, cached = t->cut == 0 ? menu->cached_group : -1;
+    for (int32_t g = 0; g < menu->n_groups; g++)
+        if (menu->groups[g] * 4 == whole)
+            quarter = g;
+    if (quarter >= 0 && t->lanes > 1) {
+        fr_choose_candidates(t->steps, menu, quarter, picks);
+        FR_TRY(add_finalist(t, picks, NULL, quarter, 0));
+    }
+    if (cached < 0)
+        return FR_OK;
+    fr_choose_candidates(t->steps, menu, menu->n_groups - 1, picks);
+    FR_TRY(add_finalist(t, picks, NULL, menu->n_groups - 1, 0));
+    fr_choose_candidates(t->steps, menu, cached, picks);
+    FR_TRY(add_finalist(t, picks, NULL, cached, whole));
+    if (quarter > cached && t->lanes > 1)
+        FR_TRY(add_finalist(t, picks, NULL, cached, menu->groups[quarter]));
+    return FR_OK;
+}
+
 static fr_status pick_cut_plans(tuning *t, bool measured) {
     const fr_menu *menu = t->menu;
     fr_status status = FR_OK;
@@ -94,7 +120,7 @@ static fr_status pick_cut_plans(tuning *t, bool measured) {
     }
     if (!measured) {
         fr_choose_candidates(t->steps, menu, first, picks);
-        FR_GO(cleanup, add_finalist(t, picks, NULL, first));
+        FR_GO(cleanup, add_finalist(t, picks, NULL, first, 0));
         goto cleanup;
     }
     for (int32_t g = 0; g < menu->n_groups; g++) {
@@ -111,10 +137,12 @@ static fr_status pick_cut_plans(tuning *t, bool measured) {
         fr_choose_candidates(t->steps, menu, order[k], picks);
         if (k < 2) {
             fr_choose_groups(t->steps, menu, picks, groups);
-            FR_GO(cleanup, add_finalist(t, picks, groups, 0));
+            FR_GO(cleanup, add_finalist(t, picks, groups, 0, 0));
         }
-        FR_GO(cleanup, add_finalist(t, picks, NULL, order[k]));
+        FR_GO(cleanup, add_finalist(t, picks, NULL, order[k], 0));
     }
+    if (t->target->facts.kind != FR_DEVICE_CPU)
+        status = add_wide_finalists(t, picks);
 cleanup:
     fr_free(picks);
     fr_free(groups);
@@ -151,72 +179,110 @@ static int64_t race_inputs(const tuning *t) {
     return 2 * block * t->lanes < t->request->inputs ? 2 * block * t->lanes : t->request->inputs;
 }
 
+typedef struct heat {
+    fr_executor *executors[MAX_FINALISTS]; /* NULL: out of the race */
+    double best[MAX_FINALISTS];            /* nanoseconds of a run */
+    int64_t count;                         /* images of a run */
+    uint8_t *images;
+    float *out;
+} heat;
+
+static fr_status make_images(const tuning *t, heat *h) {
+    const fr_steps *steps = &t->cuts->all;
+    h->count = race_inputs(t) * steps->fold;
+    h->images = fr_alloc_array((size_t)h->count, (size_t)t->request->image_bytes);
+    h->out = fr_alloc_array((size_t)h->count, (size_t)steps->classes * sizeof *h->out);
+    if (!h->images || !h->out)
+        return fr_no_memory((size_t)h->count * (size_t)t->request->image_bytes, "tuning");
+    fr_random random = {1};
+    for (int64_t i = 0; steps->items[0].step.src[0].dtype == FR_U8 && i < h->count * t->request->image_bytes; i++)
+        h->images[i] = (uint8_t)fr_random_next(&random);
+    return FR_OK;
+}
+
+/* One that is too large for the device's memory, beside the others, stays out; not all of them may. */
+static fr_status open_finalists(tuning *t, heat *h) {
+    bool any = false;
+    for (int32_t k = 0; k < t->n_finalists; k++) {
+        h->best[k] = never_ran;
+        fr_status status = open_finalist(t, &t->finalists[k], &h->executors[k]);
+        if (status == FR_NO_MEMORY && (any || k + 1 < t->n_finalists)) {
+            fr_log(FR_LOG_DEBUG, "plan %d stays out: %s", k, fr_error_sentence());
+            continue;
+        }
+        FR_TRY(status);
+        FR_TRY(fr_executor_run(h->executors[k], h->images, h->count, h->out));
+        any = true;
+    }
+    return FR_OK;
+}
+
+static void leave(const tuning *t, heat *h, int32_t k, const char *how) {
+    char text[200];
+    if (!h->executors[k])
+        return;
+    fr_plan_describe(fr_executor_plan(h->executors[k]), &t->cuts->views[t->finalists[k].cut], text, sizeof text);
+    fr_log(FR_LOG_DEBUG, "plan %d: %.0f images/s: %s, blocks of %d on %d lanes%s", k,
+           (double)h->count * 1e9 / h->best[k], text, t->finalists[k].block, t->finalists[k].lanes, how);
+    fr_executor_free(h->executors[k]);
+    h->executors[k] = NULL;
+}
+
+static int32_t fastest(const tuning *t, const heat *h) {
+    int32_t at = 0;
+    for (int32_t k = 1; k < t->n_finalists; k++)
+        at = h->best[k] < h->best[at] ? k : at;
+    return at;
+}
+
+static fr_status run_for_a_while(heat *h, int32_t k) {
+    uint64_t begin = fr_clock_ns(), last = begin, now;
+    do {
+        FR_TRY(fr_executor_run(h->executors[k], h->images, h->count, h->out));
+        now = fr_clock_ns();
+        h->best[k] = (double)(now - last) < h->best[k] ? (double)(now - last) : h->best[k];
+        last = now;
+    } while (now - begin < heat_ns);
+    return FR_OK;
+}
+
 /* Whole runs, the finalists in turn so that drift hits all alike; the least time wins. */
 static fr_status race(tuning *t, int32_t *out_winner) {
-    fr_executor *executors[MAX_FINALISTS] = {0};
-    double best[MAX_FINALISTS];
-    fr_status status = FR_OK;
-    const fr_steps *steps = &t->cuts->all;
-    int64_t count = race_inputs(t) * steps->fold;
-    uint8_t *images = fr_alloc_array((size_t)count, (size_t)t->request->image_bytes);
-    float *out = fr_alloc_array((size_t)count, (size_t)steps->classes * sizeof *out);
+    heat h = {.count = 0};
+    fr_status status;
     *out_winner = 0;
-    if (!images || !out) {
-        status = fr_no_memory((size_t)count * (size_t)t->request->image_bytes, "tuning");
-        goto cleanup;
-    }
-    if (steps->items[0].step.src[0].dtype == FR_U8) {
-        fr_random random = {1};
-        for (int64_t i = 0; i < count * t->request->image_bytes; i++)
-            images[i] = (uint8_t)fr_random_next(&random);
-    }
-    for (int32_t k = 0; k < t->n_finalists; k++) {
-        best[k] = 1e30;
-        FR_GO(cleanup, open_finalist(t, &t->finalists[k], &executors[k]));
-        FR_GO(cleanup, fr_executor_run(executors[k], images, count, out));
-    }
+    FR_GO(cleanup, make_images(t, &h));
+    FR_GO(cleanup, open_finalists(t, &h));
     for (int round = 0; round < 3; round++) {
-        double least = best[0];
-        for (int32_t k = 1; k < t->n_finalists; k++)
-            least = best[k] < least ? best[k] : least;
+        double least = h.best[fastest(t, &h)];
         for (int32_t k = 0; k < t->n_finalists; k++) {
-            if (round > 0 && best[k] > hopeless * least)
+            if (round > 0 && h.best[k] > hopeless * least)
+                leave(t, &h, k, " (too slow)");
+            if (!h.executors[k])
                 continue;
             if (t->request->progress)
                 t->request->progress(t->request->progress_user, "comparing plans",
                                      (round * t->n_finalists + k) / (3.0 * t->n_finalists));
-            uint64_t begin = fr_clock_ns(), last = begin, now;
-            do {
-                FR_GO(cleanup, fr_executor_run(executors[k], images, count, out));
-                now = fr_clock_ns();
-                best[k] = (double)(now - last) < best[k] ? (double)(now - last) : best[k];
-                last = now;
-            } while (now - begin < heat_ns);
+            FR_GO(cleanup, run_for_a_while(&h, k));
         }
     }
-    for (int32_t k = 1; k < t->n_finalists; k++)
-        if (best[k] < best[*out_winner])
-            *out_winner = k;
-    for (int32_t k = 0; k < t->n_finalists; k++) {
-        char text[200];
-        fr_plan_describe(fr_executor_plan(executors[k]), &t->cuts->views[t->finalists[k].cut], text, sizeof text);
-        fr_log(FR_LOG_DEBUG, "plan %d: %.0f images/s: %s%s", k, (double)count * 1e9 / best[k], text,
-               k == *out_winner ? " (chosen)" : "");
-    }
+    *out_winner = fastest(t, &h);
+    for (int32_t k = 0; k < t->n_finalists; k++)
+        leave(t, &h, k, k == *out_winner ? " (chosen)" : "");
 cleanup:
     for (int32_t k = 0; k < t->n_finalists; k++)
-        fr_executor_free(executors[k]);
-    fr_free(images);
-    fr_free(out);
+        fr_executor_free(h.executors[k]);
+    fr_free(h.images);
+    fr_free(h.out);
     return status;
 }
 
 static char *cache_key(const tuning *t) {
     const fr_device_facts *f = &t->target->facts;
-    return fr_format("plan 2|%s|%s|%s|%s|%s|lanes %d x %d|inputs %lld|group %d|%s|%s", t->target->backend->name,
+    return fr_format("plan 3|%s|%s|%s|%s|%s|lanes %d x %d|inputs %lld|group %d|%s%s|%s", t->target->backend->name,
                      t->target->backend->version, f->name, f->driver, f->features, t->lanes, t->wide,
                      (long long)t->request->inputs, t->request->group, t->target->kernels ? t->target->kernels : "",
-                     t->request->key);
+                     t->target->bundles ? "|bundles" : "", t->request->key);
 }
 
 static bool from_cache(tuning *t, const char *key) {
@@ -311,7 +377,7 @@ fr_status fr_tune(const fr_target *target, const fr_steps *steps, const fr_tunin
     int32_t winner = 0;
     memset(out_tuned, 0, sizeof *out_tuned);
     choose_lanes(&t);
-    fr_menu_groups(target, (request->inputs + t.lanes - 1) / t.lanes, request->group, &t.all);
+    fr_menu_groups(target, steps, request->inputs, t.lanes, request->group, &t.all);
     FR_GO(cleanup, offer(&t, steps));
     key = cache_key(&t);
     out_tuned->from_cache = from_cache(&t, key);

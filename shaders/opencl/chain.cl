@@ -11,8 +11,8 @@
 PARAM_STRUCT(chain_params, CHAIN_PARAMS)
 PARAM_STRUCT(chain_layer, CHAIN_LAYER)
 
-DEFINE_TILE_MAC(mac_pair, local, PAIR_PX, 2)
-DEFINE_TILE_MAC(mac_single, local, SINGLE_PX, 1)
+DEFINE_TILE_MAC(mac_pair, __local, PAIR_PX, 2)
+DEFINE_TILE_MAC(mac_single, __local, SINGLE_PX, 1)
 
 enum { LOAD, INGEST, CONV, POOL, FC, WINO_LAST, WINO_FIRST, WINO_MUL, ACT, STORE, EMIT };
 
@@ -22,49 +22,21 @@ enum { LOAD, INGEST, CONV, POOL, FC, WINO_LAST, WINO_FIRST, WINO_MUL, ACT, STORE
          x += LX % (w), y += LX / (w), x < (w) || (x -= (w), y++))
 
 /* The first `count` lanes of a vector. */
-static inline void store_part(VEC v, local float *to, int count) {
-    if (count >= VW) {
+static inline void store_part(VEC v, __local float *to, int count) {
+    if (count >= VW)
         storev_f32(v, to, 0);
-        return;
-    }
-#if VW == 16
-    float8 eight = v.lo;
-    if (count & 8) {
-        vstore8(eight, 0, to);
-        to += 8;
-        eight = v.hi;
-    }
-#elif VW == 8
-    float8 eight = v;
-#endif
-#if VW >= 8
-    float4 four = eight.lo;
-    if (count & 4) {
-        vstore4(four, 0, to);
-        to += 4;
-        four = eight.hi;
-    }
-#else
-    float4 four = v;
-#endif
-    float2 two = four.lo;
-    if (count & 2) {
-        vstore2(two, 0, to);
-        to += 2;
-        two = four.hi;
-    }
-    if (count & 1)
-        *to = two.x;
+    else
+        store_first(v, to, count);
 }
 
-static inline void clear(local float *to, int count, int lid) {
+static inline void clear(__local float *to, int count, int lid) {
     for (int i = lid * VW; i < count; i += LX * VW)
         store_part((VEC)(0.0f), to + i, count - i);
 }
 
-static inline void clear_border(local float *maps, const chain_layer l, int lid) {
+static inline void clear_border(__local float *maps, const chain_layer l, int lid) {
     const int left = l.border_l * l.dst_x, right = l.border_r * l.dst_x;
-    local float *row = maps + l.dst - left;
+    __local float *row = maps + l.dst - left;
     if (l.border_t + l.border_b + left + right == 0)
         return;
     clear(row - l.border_t * l.dst_y, l.border_t * l.dst_y, lid);
@@ -77,10 +49,10 @@ static inline void clear_border(local float *maps, const chain_layer l, int lid)
 
 /* ---- the ends -------------------------------------------------------------------------------------------------- */
 
-static inline void load(const global SRC_T *src, const chain_params p, local float *maps, const chain_layer l, int n,
-                        int lid) {
+static inline void load(const __global SRC_T *src, const chain_params p, __local float *maps, const chain_layer l,
+                        int n, int lid) {
     EACH_PLACE(y, x, l.oh, l.ow) {
-        local float *to = maps + l.dst + y * l.dst_y + x * l.dst_x;
+        __local float *to = maps + l.dst + y * l.dst_y + x * l.dst_x;
         if (p.from_block == VW)
             for (int c = 0; c < l.oc; c += VW)
                 store_part(SRC_LOADV(src, MAP_AT(p, from, n, c, y, x)), to + c, l.oc - c);
@@ -91,13 +63,13 @@ static inline void load(const global SRC_T *src, const chain_params p, local flo
 }
 
 /* Rows of an image whose numbers lie side by side on both sides; else one by one. */
-static inline void ingest(const global SRC_T *src, const global float *wgt, const chain_params p, local float *maps,
-                          const chain_layer l, int first, int valid, int lid) {
-    const global float *mean = wgt + l.weight, *scale = mean + l.ow * l.image_c + VW;
+static inline void ingest(const __global SRC_T *src, const __global float *wgt, const chain_params p,
+                          __local float *maps, const chain_layer l, int first, int valid, int lid) {
+    const __global float *mean = wgt + l.weight, *scale = mean + l.ow * l.image_c + VW;
     const int count = l.ow * l.image_c;
     if (l.dst_x == l.image_c && p.from_x == l.image_c && first < valid) {
         for (int y = lid; y < l.oh; y += LX) {
-            local float *to = maps + l.dst + y * l.dst_y;
+            __local float *to = maps + l.dst + y * l.dst_y;
             const int from = first * p.from_n + y * p.from_y;
             int i = 0;
             for (; i + VW <= count; i += VW)
@@ -111,19 +83,19 @@ static inline void ingest(const global SRC_T *src, const global float *wgt, cons
         for (int c = 0; c < l.image_c; c++) {
             const float m = mean[c], s = scale[c];
             const int from = MAP_AT(p, from, first + image, c, 0, 0);
-            local float *to = maps + l.dst + image * l.image_c + c;
+            __local float *to = maps + l.dst + image * l.image_c + c;
             EACH_PLACE(y, x, l.oh, l.ow)
                 to[y * l.dst_y + x * l.dst_x] =
                     first + image < valid ? (SRC_LOAD(src, from + y * p.from_y + x * p.from_x) - m) * s : 0.0f;
         }
 }
 
-static inline void store(global DST_T *dst, const chain_params p, const local float *maps, const chain_layer l, int n,
-                         int lid) {
+static inline void store(__global DST_T *dst, const chain_params p, const __local float *maps, const chain_layer l,
+                         int n, int lid) {
     const int stored = (l.c + p.to_block - 1) / p.to_block * p.to_block;
     const bool is_blocked = p.to_block > 1 && p.to_b != 0;
     EACH_PLACE(y, x, l.h, l.w) {
-        const local float *from = maps + l.src + y * l.src_y + x * l.src_x;
+        const __local float *from = maps + l.src + y * l.src_y + x * l.src_x;
         if (is_blocked && p.to_block == VW)
             for (int c = 0; c < l.c; c += VW)
                 DST_STOREV(KEEP_LANES(loadv_f32(from, c), l.c - c), dst, MAP_AT(p, to, n, c, y, x));
@@ -134,13 +106,13 @@ static inline void store(global DST_T *dst, const chain_params p, const local fl
 }
 
 /* A row is an image's share of the channels, in CHW order. */
-static inline void emit(global DST_T *dst, const chain_params p, const local float *maps, const chain_layer l,
+static inline void emit(__global DST_T *dst, const chain_params p, const __local float *maps, const chain_layer l,
                         int first, int valid, int lid) {
     const int classes = l.c / p.images, hw = l.h * l.w, images = min(p.images, valid - first);
     for (int i = lid; i < images * hw; i += LX) {
         const int image = i / hw, place = i % hw;
-        const local float *from = maps + l.src + place / l.w * l.src_y + place % l.w * l.src_x + image * classes;
-        global DST_T *to = dst + (first + image) * classes * hw + place;
+        const __local float *from = maps + l.src + place / l.w * l.src_y + place % l.w * l.src_x + image * classes;
+        __global DST_T *to = dst + (first + image) * classes * hw + place;
         float top = from[0], sum = 0.0f;
         for (int k = 1; l.softmax && k < classes; k++)
             top = max(top, from[k]);
@@ -155,8 +127,8 @@ static inline void emit(global DST_T *dst, const chain_params p, const local flo
 
 /* Tiles of PX places x CB vectors; tile t has the places t * PX and on or, of several items, t, t + tiles and on. */
 #define DEFINE_CONV(NAME, MAC, PX, CB)                                                                              \
-    static inline void NAME(local float *maps, const global float *wgt, const global float *bias, const chain_layer l, \
-                            int groups, int tiles, int channel, int lid) {                                          \
+    static inline void NAME(__local float *maps, const __global float *wgt, const __global float *bias,             \
+                            const chain_layer l, int groups, int tiles, int channel, int lid) {                                          \
         const int places = l.oh * l.ow, jump = LX == 1 ? 1 : tiles, jump_y = jump / l.ow, jump_x = jump % l.ow;     \
         const int taps = l.runs_y * l.runs_x * l.run;                                                               \
         for (int job = lid; job < groups * tiles; job += LX) {                                                      \
@@ -175,9 +147,9 @@ static inline void emit(global DST_T *dst, const chain_params p, const local flo
                 x -= wraps ? l.ow : 0;                                                                              \
                 y += wraps ? 1 : 0;                                                                                 \
                 _Pragma("unroll") for (int j = 0; j < (CB); j++) acc[k * (CB) + j] =                                \
-                    loadv_f32(bias, (group * (CB) + j) * VW);                                                       \
+                    LOADV_WHOLE(bias, (group * (CB) + j) * VW);                                                     \
             }                                                                                                       \
-            const global float *w = wgt + group * taps * (CB) * VW;                                                 \
+            const __global float *w = wgt + group * taps * (CB) * VW;                                                 \
             for (int ry = 0; ry < l.runs_y; ry++)                                                                   \
                 for (int rx = 0; rx < l.runs_x; rx++, w += l.run * (CB) * VW)                                       \
                     MAC(acc, maps + l.src + ry * l.run_y + rx * l.run_x, off, w, l.run);                            \
@@ -193,7 +165,7 @@ static inline void emit(global DST_T *dst, const chain_params p, const local flo
 DEFINE_CONV(conv_pairs, mac_pair, PAIR_PX, 2)
 DEFINE_CONV(conv_singles, mac_single, SINGLE_PX, 1)
 
-static inline void conv(local float *maps, const global float *wgt, const chain_layer l, int lid) {
+static inline void conv(__local float *maps, const __global float *wgt, const chain_layer l, int lid) {
     const int paired = l.pairs * 2 * VW, taps = l.runs_y * l.runs_x * l.run;
     conv_pairs(maps, wgt + l.weight, wgt + l.bias, l, l.pairs, l.pair_tiles, 0, lid);
     conv_singles(maps, wgt + l.weight + paired * taps, wgt + l.bias + paired, l, l.singles, l.single_tiles, paired,
@@ -201,29 +173,29 @@ static inline void conv(local float *maps, const global float *wgt, const chain_
 }
 
 /* One place and many taps: sums of their own for each of a few taps on end. */
-static inline void fc(local float *maps, const global float *wgt, const chain_layer l, int lid) {
+static inline void fc(__local float *maps, const __global float *wgt, const chain_layer l, int lid) {
     const int taps = l.runs_y * l.runs_x * l.run;
     for (int v = lid; v < l.singles; v += LX) {
-        const global float *w = wgt + l.weight + v * taps * VW;
+        const __global float *w = wgt + l.weight + v * taps * VW;
         VEC acc[8];
 #pragma unroll
         for (int j = 0; j < 8; j++)
             acc[j] = (VEC)(0.0f);
         for (int ry = 0; ry < l.runs_y; ry++)
             for (int rx = 0; rx < l.runs_x; rx++) {
-                const local float *from = maps + l.src + ry * l.run_y + rx * l.run_x;
+                const __local float *from = maps + l.src + ry * l.run_y + rx * l.run_x;
                 int i = 0;
                 for (; i + 8 <= l.run; i += 8, w += 8 * VW) {
 #pragma unroll
                     for (int j = 0; j < 8; j++)
-                        acc[j] = fma((VEC)(from[i + j]), loadv_f32(w, j * VW), acc[j]);
+                        acc[j] = fma((VEC)(from[i + j]), LOADV_WHOLE(w, j * VW), acc[j]);
                 }
                 for (; i < l.run; i++, w += VW)
-                    acc[0] = fma((VEC)(from[i]), loadv_f32(w, 0), acc[0]);
+                    acc[0] = fma((VEC)(from[i]), LOADV_WHOLE(w, 0), acc[0]);
             }
         const VEC sum = ((acc[0] + acc[1]) + (acc[2] + acc[3])) + ((acc[4] + acc[5]) + (acc[6] + acc[7]));
-        store_part(min(max(sum + loadv_f32(wgt, l.bias + v * VW), (VEC)(l.low)), (VEC)(l.high)), maps + l.dst + v * VW,
-                   l.oc - v * VW);
+        const VEC biased = sum + LOADV_WHOLE(wgt, l.bias + v * VW);
+        store_part(min(max(biased, (VEC)(l.low)), (VEC)(l.high)), maps + l.dst + v * VW, l.oc - v * VW);
     }
 }
 
@@ -235,17 +207,17 @@ static inline void fc(local float *maps, const global float *wgt, const chain_la
 #define WINO_FMA(a, b, c) fma(a, b, c)
 #define WINO_ALL(x) ((VEC)(x))
 
-static inline void wino_first(local float *maps, const chain_layer l, int lid) {
+static inline void wino_first(__local float *maps, const chain_layer l, int lid) {
     const int step = l.tile_count * l.v_tile;
     EACH_PLACE(tile, vector, l.tile_count, l.v_tile / VW) {
         const int place = l.tile_first + tile, row = place / l.tiles_x * 4, column = place % l.tiles_x * 4;
-        const local float *from = maps + l.src + row * l.src_y + column * l.src_x + vector * VW;
-        local float *to = maps + l.v_at + tile * l.v_tile + vector * VW;
+        const __local float *from = maps + l.src + row * l.src_y + column * l.src_x + vector * VW;
+        __local float *to = maps + l.v_at + tile * l.v_tile + vector * VW;
         VEC half_[36];
 #pragma unroll
         for (int x = 0; x < 6; x++) {
             VEC d[6];
-            const local float *at = from;
+            const __local float *at = from;
 #pragma unroll
             for (int y = 0; y < 6; y++, at += l.src_y)
                 d[y] = loadv_f32(at, 0);
@@ -268,7 +240,7 @@ static inline void wino_first(local float *maps, const chain_layer l, int lid) {
 
 /* `outputs` channels of each place of U, those of this tile's width from `channel` on, in `groups`. */
 #define DEFINE_WINO_MUL(NAME, MAC, PX, CB)                                                                             \
-    static inline void NAME(local float *maps, const global float *wgt, const chain_layer l, int groups, int tiles,   \
+    static inline void NAME(__local float *maps, const __global float *wgt, const chain_layer l, int groups, int tiles, \
                             int channel, int outputs, int lid) {                                                       \
         for (int place = 0, group = 0, tile = lid; groups > 0; tile += LX) {                                           \
             for (; tile >= tiles; tile -= tiles)                                                                       \
@@ -279,7 +251,7 @@ static inline void wino_first(local float *maps, const chain_layer l, int lid) {
             if (place >= 36)                                                                                           \
                 break;                                                                                                 \
             const int c = channel + group * (CB) * VW;                                                                 \
-            local float *m = maps + l.m_at + place * l.tile_count * l.m_tile + c;                                      \
+            __local float *m = maps + l.m_at + place * l.tile_count * l.m_tile + c;                                    \
             int off[PX], to[PX];                                                                                       \
             VEC acc[(PX) * (CB)];                                                                                      \
             _Pragma("unroll") for (int k = 0; k < (PX); k++) {                                                         \
@@ -298,29 +270,29 @@ static inline void wino_first(local float *maps, const chain_layer l, int lid) {
 DEFINE_WINO_MUL(wino_mul_pairs, mac_pair, PAIR_PX, 2)
 DEFINE_WINO_MUL(wino_mul_singles, mac_single, SINGLE_PX, 1)
 
-static inline void wino_mul(local float *maps, const global float *wgt, const chain_layer l, int lid) {
+static inline void wino_mul(__local float *maps, const __global float *wgt, const chain_layer l, int lid) {
     const int paired = l.pairs * 2 * VW, outputs = paired + l.singles * VW;
     wino_mul_pairs(maps, wgt + l.weight, l, l.pairs, l.pair_tiles, 0, outputs, lid);
     wino_mul_singles(maps, wgt + l.weight, l, l.singles, l.single_tiles, paired, outputs, lid);
 }
 
-static inline void wino_last(local float *maps, const global float *wgt, const chain_layer l, int lid) {
+static inline void wino_last(__local float *maps, const __global float *wgt, const chain_layer l, int lid) {
     const int step = l.tile_count * l.m_tile;
     EACH_PLACE(tile, vector, l.tile_count, l.m_tile / VW) {
         const int place = l.tile_first + tile, row = place / l.tiles_x * 4, column = place % l.tiles_x * 4;
         const int c = vector * VW, rows = l.oh - row, columns = l.ow - column;
-        local float *from = maps + l.m_at + tile * l.m_tile + c;
-        local float *to = maps + l.dst + row * l.dst_y + column * l.dst_x + c;
+        __local float *from = maps + l.m_at + tile * l.m_tile + c;
+        __local float *to = maps + l.dst + row * l.dst_y + column * l.dst_x + c;
         /* what lies partly outside goes by way of M, whose numbers have been read by then */
         const bool is_whole = rows >= 4 && columns >= 4 && l.oc - c >= VW;
-        local float *at = is_whole ? to : from;
+        __local float *at = is_whole ? to : from;
         const int at_y = is_whole ? l.dst_y : 4 * step, at_x = is_whole ? l.dst_x : step;
-        const VEC bias = loadv_f32(wgt, l.bias + c);
+        const VEC bias = LOADV_WHOLE(wgt, l.bias + c);
         VEC half_[24];
 #pragma unroll
         for (int x = 0; x < 6; x++) {
             VEC m[6];
-            const local float *next = from + x * step;
+            const __local float *next = from + x * step;
 #pragma unroll
             for (int y = 0; y < 6; y++, next += 6 * step)
                 m[y] = loadv_f32(next, 0);
@@ -350,7 +322,7 @@ static inline void wino_last(local float *maps, const global float *wgt, const c
 
 /* A window of 2 or 3 columns, all of it inside the map. */
 #define DEFINE_MAX(NAME, COLUMNS)                                                                              \
-    static inline VEC NAME(const local float *from, const chain_layer l) {                                     \
+    static inline VEC NAME(const __local float *from, const chain_layer l) {                                     \
         VEC best = loadv_f32(from, 0);                                                                         \
         for (int ky = 0; ky < l.k_kh; ky++, from += l.k_dh * l.src_y) {                                        \
             _Pragma("unroll") for (int kx = 0; kx < (COLUMNS); kx++) best =                                    \
@@ -362,14 +334,14 @@ DEFINE_MAX(max_of_2, 2)
 DEFINE_MAX(max_of_3, 3)
 
 /* AVG (2) divides by the map's places in the window, AVG_INCLUDE_PAD (3) by the padding's too. */
-static inline void pool(local float *maps, const chain_layer l, int lid) {
+static inline void pool(__local float *maps, const chain_layer l, int lid) {
     const bool is_small = l.pool == 1 && (l.k_kw == 2 || l.k_kw == 3);
     EACH_PLACE(y, x, l.oh, l.ow) {
         const int top = y * l.k_sh - l.k_pt, left = x * l.k_sw - l.k_pl;
-        local float *to = maps + l.dst + y * l.dst_y + x * l.dst_x;
+        __local float *to = maps + l.dst + y * l.dst_y + x * l.dst_x;
         const int bottom = top + l.k_dh * (l.k_kh - 1), right = left + l.k_dw * (l.k_kw - 1);
         if (is_small && top >= 0 && left >= 0 && bottom < l.h && right < l.w) {
-            const local float *from = maps + l.src + top * l.src_y + left * l.src_x;
+            const __local float *from = maps + l.src + top * l.src_y + left * l.src_x;
             for (int c = 0; c < l.c; c += VW)
                 store_part(l.k_kw == 2 ? max_of_2(from + c, l) : max_of_3(from + c, l), to + c, l.oc - c);
             continue;
@@ -394,19 +366,20 @@ static inline void pool(local float *maps, const chain_layer l, int lid) {
     }
 }
 
-static inline void activate(local float *maps, const chain_layer l, int lid) {
+static inline void activate(__local float *maps, const chain_layer l, int lid) {
     EACH_PLACE(y, x, l.oh, l.ow) {
-        local float *at = maps + l.dst + y * l.dst_y + x * l.dst_x;
+        __local float *at = maps + l.dst + y * l.dst_y + x * l.dst_x;
         for (int c = 0; c < l.oc; c += VW)
             store_part(ACTIVATE(loadv_f32(at, c), l), at + c, l.oc - c);
     }
 }
 
-KERNEL void chain(const global SRC_T *src, global DST_T *dst, const global float *packed, chain_params p, uint8 words) {
-    local float maps[MAPS];
+KERNEL void chain(const __global SRC_T *src, __global DST_T *dst, const __global float *packed, chain_params p,
+                  uint8 words) {
+    LOCAL_ARRAY(float, maps, MAPS);
     const int lid = get_local_id(0), n = get_group_id(0), valid = (int)words.s6;
-    const global float *wgt = packed + words.s2;
-    const global chain_layer *layers = (const global chain_layer *)wgt;
+    const __global float *wgt = packed + words.s2;
+    const __global chain_layer *layers = (const __global chain_layer *)wgt;
     const bool is_idle = layers[p.layers - 1].kind == EMIT && n * p.images >= valid; /* nobody asks for its rows */
     for (int i = 0; i < (is_idle ? 0 : p.layers); i++) {
         const chain_layer l = layers[i];

@@ -99,7 +99,7 @@ KERNEL void lrn_any(__global const SRC_T *restrict src, __global DST_T *restrict
  * of them is one load (long after their stores). An item: some rows of an input. */
 KERNEL void lrn_lanes(__global const SRC_T *restrict src, __global DST_T *restrict dst, channels_params p, uint8 at)
 {
-    __local float squares[LRN_SQUARES];
+    LOCAL_ARRAY(float, squares, LRN_SQUARES);
     const int n = get_global_id(0), y0 = get_global_id(1) * p.rows_each, y1 = min(y0 + p.rows_each, p.h);
     const int row = p.dst_stored + 2 * VW, most = LRN_SQUARES / row;
     src += at.s0;

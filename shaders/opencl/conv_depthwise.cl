@@ -12,7 +12,7 @@ static inline VEC source_lanes(const __global SRC_T *at, map_view from, int o, i
     float lane[VW];
     for (int i = 0; i < VW; i++)
         lane[i] = i < count ? SRC_LOAD(at, channel_at(from, o + i)) : 0.0f;
-    return loadv_f32(lane, 0);
+    return VEC_OF_LANES(lane);
 }
 
 /* src: the input's first place; acc: the sums of pixels (y, x).. in the row */
@@ -26,7 +26,7 @@ static inline void row_sums(const __global SRC_T *src, map_view from, depthwise_
             continue;
         const __global SRC_T *at = src + row * p.src_y;
         for (int kx = 0; kx < p.win_kw; kx++) {
-            VEC w = loadv_f32(wgt, (ky * p.win_kw + kx) * p.stored);
+            VEC w = LOADV_WHOLE(wgt, (ky * p.win_kw + kx) * p.stored);
             int column = left + kx * p.win_dw;
             if (is_inside) {
                 #pragma unroll
@@ -69,7 +69,7 @@ KERNEL void conv_depthwise(const __global SRC_T *src, const __global RES_T *res,
         for (int k = 0; k < TILE_PX; k++) {
             if (x + k >= p.map_w)
                 continue;
-            VEC v = SRC_NUMBER(sums[k], p.src_scale) + loadv_f32(bias, 0);
+            VEC v = SRC_NUMBER(sums[k], p.src_scale) + LOADV_WHOLE(bias, 0);
             if (p.has_res)
                 v += residual_lanes(res + y * p.res_y + (x + k) * p.res_x, residual, o, res_at, count);
             __global DST_T *place = dst + y * p.dst_y + (x + k) * p.dst_x;

@@ -81,7 +81,7 @@ static inline void tile_out_short(const VEC *acc, direct_params p, const tile_to
         #pragma unroll
         for (int j = 0; j < TILE_CB; j++) {
             VEC v = acc[k * TILE_CB + j];
-            v = v < low ? low : v;
+            v = LARGER((VEC)low, v);
             if (p.pool)
                 storev_f32(v, to->pooled, k * WIDE + j * VW);
             else
@@ -156,7 +156,7 @@ static inline void strip_pool(const __local float *pooled, direct_params p, cons
 
 KERNEL void conv_direct(const __global SRC_T *src, const __global RES_T *res, const __global float *wgt,
                         __global DST_T *dst, direct_params p, uint8 at) {
-    __local float room[LOCAL_FLOATS];
+    LOCAL_ARRAY(float, room, LOCAL_FLOATS);
     strip s = strip_of(p, get_group_id(0));
     map_view from = MAP_VIEW(p, src);
     src += at.s0 + s.n * p.src_n;

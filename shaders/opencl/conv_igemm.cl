@@ -19,8 +19,11 @@ static inline int igemm_place(igemm_params p, map_view from, int n, int top, int
 
 KERNEL void conv_igemm(const __global SRC_T *src, const __global RES_T *res, const __global float *wgt, __global DST_T *dst,
                        igemm_params p, uint8 words) {
-    __local float a[STEP * ROWS], b[STEP * WIDE];
-    __local int pixel_n[ROWS], pixel_top[ROWS], pixel_left[ROWS];
+    LOCAL_ARRAY(float, a, STEP * ROWS);
+    LOCAL_ARRAY(float, b, STEP * WIDE);
+    LOCAL_ARRAY(int, pixel_n, ROWS);
+    LOCAL_ARRAY(int, pixel_top, ROWS);
+    LOCAL_ARRAY(int, pixel_left, ROWS);
     map_view from = MAP_VIEW(p, src), to = MAP_VIEW(p, dst), residual = MAP_VIEW(p, res);
     int lx = get_local_id(0), ly = get_local_id(1), item = ly * LX + lx;
     int tile = get_group_id(1), group = tile / p.tiles, first = tile % p.tiles * WIDE, map = p.map_h * p.map_w;
@@ -44,10 +47,10 @@ KERNEL void conv_igemm(const __global SRC_T *src, const __global RES_T *res, con
                 int m = e % ROWS, k = e / ROWS * VW;
                 int at = igemm_place(p, from, pixel_n[m], pixel_top[m], pixel_left[m], ky, kx, group * p.c + c + k);
                 VEC x = at < 0 ? (VEC)0.0f : SRC_LOADV(src, max(at, 0));
-                a[k * ROWS + m] = x.s0;
-                a[(k + 1) * ROWS + m] = x.s1;
-                a[(k + 2) * ROWS + m] = x.s2;
-                a[(k + 3) * ROWS + m] = x.s3;
+                a[k * ROWS + m] = x.x;
+                a[(k + 1) * ROWS + m] = x.y;
+                a[(k + 2) * ROWS + m] = x.z;
+                a[(k + 3) * ROWS + m] = x.w;
             }
             c += STEP;
             kx += c == p.c;
@@ -70,7 +73,7 @@ KERNEL void conv_igemm(const __global SRC_T *src, const __global RES_T *res, con
             VEC w[TILE_CB];
             #pragma unroll
             for (int j = 0; j < TILE_CB; j++)
-                w[j] = loadv_f32(b, i * WIDE + (ly * TILE_CB + j) * VW);
+                w[j] = LOADV_WHOLE(b, i * WIDE + (ly * TILE_CB + j) * VW);
             #pragma unroll
             for (int k = 0; k < TILE_PX; k++) {
                 VEC x = (VEC)(a[i * ROWS + k * LX + lx]);
@@ -97,7 +100,7 @@ KERNEL void conv_igemm(const __global SRC_T *src, const __global RES_T *res, con
             int mine = (ly * TILE_CB + j) * VW, left = min(p.co - first - mine, VW), o = group * p.co + first + mine;
             if (left <= 0)
                 continue;
-            VEC v = SRC_NUMBER(sums[k * TILE_CB + j], p.src_scale) + loadv_f32(bias, mine);
+            VEC v = SRC_NUMBER(sums[k * TILE_CB + j], p.src_scale) + LOADV_WHOLE(bias, mine);
             if (p.has_res)
                 v += residual_lanes(res + words.s1 + n * p.res_n + y * p.res_y + x * p.res_x, residual, o,
                                     channel_at(residual, o), left);

@@ -11,11 +11,6 @@ PARAM_STRUCT(conv_int8_params, CONV_INT8_PARAMS)
 
 /* ---- four products and their sum ---- */
 
-#define EACH2(f, a, w) ((int2)(f(a, w.s0), f(a, w.s1)))
-#define EACH4(f, a, w) ((int4)(EACH2(f, a, w.lo), EACH2(f, a, w.hi)))
-#define EACH8(f, a, w) ((int8)(EACH4(f, a, w.lo), EACH4(f, a, w.hi)))
-#define EACH16(f, a, w) ((int16)(EACH8(f, a, w.lo), EACH8(f, a, w.hi)))
-
 /* x86 of a clang: products of 16-bit pairs and their sum in one instruction */
 #if defined(__has_builtin) && defined(__clang__)
 #if VW == 16
@@ -34,23 +29,16 @@ PARAM_STRUCT(conv_int8_params, CONV_INT8_PARAMS)
 #endif
 
 #if HAS_DOT8
-#pragma OPENCL EXTENSION cl_khr_integer_dot_product : enable
-#if SRC_DTYPE == 4
-#define DOT8_(a, w) dot_4x8packed_us_int(a, w)
-#else
-#define DOT8_(a, w) dot_4x8packed_ss_int(a, w)
-#endif
-#define UVEC CAT(uint, VW)
 typedef uint bytes4;
-typedef UVEC weights4;
+typedef IVEC weights4;
 static inline bytes4 bytes4_of(uint bytes) {
     return bytes;
 }
 static inline weights4 weights4_of(IVEC bytes) {
-    return CAT(as_, UVEC)(bytes);
+    return bytes;
 }
 static inline IVEC dot4(IVEC sum, bytes4 a, weights4 w) {
-    return sum + CAT(EACH, VW)(DOT8_, a, w);
+    return DOT8_LANES(sum, a, w);
 }
 #elif defined(MULTIPLY_PAIRS)
 /* bytes 0 and 2 of each word as 16-bit numbers, bytes 1 and 3 as others */
@@ -118,7 +106,7 @@ static inline int element_of(const conv_int8_params *p, int n, int c, int place)
 }
 
 #if RES_DTYPE
-static inline VEC residual_of(global const TYPE(RES_DTYPE) *res, const conv_int8_params *p, int n, int c, int place) {
+static inline VEC residual_of(__global const TYPE(RES_DTYPE) *res, const conv_int8_params *p, int n, int c, int place) {
     int at = n * p->res_n + c / p->dst_block * p->res_b + c % p->dst_block * p->dst_c + place * p->dst_x;
     if (is_whole(p, c))
         return RES_LOADV(res, at) * p->res_scale;
@@ -128,17 +116,17 @@ static inline VEC residual_of(global const TYPE(RES_DTYPE) *res, const conv_int8
         at = n * p->res_n + k / p->dst_block * p->res_b + k % p->dst_block * p->dst_c + place * p->dst_x;
         lanes[i] = k < p->stored ? RES_LOAD(res, at) * p->res_scale : 0.0f;
     }
-    return CAT(vload, VW)(0, lanes);
+    return VEC_OF_LANES(lanes);
 }
 #endif
 
-static inline void put(VEC x, global DST_T *dst, const conv_int8_params *p, int n, int c, int place) {
+static inline void put(VEC x, __global DST_T *dst, const conv_int8_params *p, int n, int c, int place) {
     if (is_whole(p, c)) {
         DST_STOREV(x, dst, element_of(p, n, c, place));
         return;
     }
     float lanes[VW];
-    CAT(vstore, VW)(x, 0, lanes);
+    LANES_OF_VEC(x, lanes);
     for (int i = 0; i < VW; i++)
         if (c + i < p->stored)
             DST_STORE(lanes[i], dst, element_of(p, n, c + i, place));
@@ -152,7 +140,7 @@ static inline void put(VEC x, global DST_T *dst, const conv_int8_params *p, int 
 #define LOWEST (-128)
 #endif
 
-static inline void put_bytes(BYTES x, global DST_T *dst, const conv_int8_params *p, int n, int c, int place) {
+static inline void put_bytes(BYTES x, __global DST_T *dst, const conv_int8_params *p, int n, int c, int place) {
     if (is_whole(p, c)) {
         CAT(vstore, VW)(x, 0, dst + element_of(p, n, c, place));
         return;
@@ -165,8 +153,8 @@ static inline void put_bytes(BYTES x, global DST_T *dst, const conv_int8_params 
 }
 
 /* `map` has TO vectors a place and begins with the map's row `first`. */
-static inline void take_maxima(global const DST_T *map, int first, global DST_T *dst, const conv_int8_params *p, int n,
-                               int c, int y_begin, int y_end) {
+static inline void take_maxima(__global const DST_T *map, int first, __global DST_T *dst, const conv_int8_params *p,
+                               int n, int c, int y_begin, int y_end) {
     for (int y = y_begin; y < y_end; y++)
         for (int x = 0; x < p->pooled_w; x++)
             for (int o = 0; o < TO && c + o * VW < p->stored; o++) {
@@ -188,26 +176,26 @@ static inline void take_maxima(global const DST_T *map, int first, global DST_T 
 
 /* ---- the kernel ---- */
 
-KERNEL void conv_int8(global const uchar *src_at, global DST_T *dst_at, global const int *weights_at,
-                      global const int *constants_at
+KERNEL void conv_int8(__global const uchar *src_at, __global DST_T *dst_at, __global const int *weights_at,
+                      __global const int *constants_at
 #if RES_DTYPE
-                      , global const TYPE(RES_DTYPE) *res_at
+                      , __global const TYPE(RES_DTYPE) *res_at
 #endif
 #if POOLED
-                      , global DST_T *scratch_at
+                      , __global DST_T *scratch_at
 #endif
                       , conv_int8_params p, uint8 at) {
-    global const uchar *src = src_at + at.s0;
-    global DST_T *dst = dst_at + at.s1;
-    global const int *weights = weights_at + at.s2;
-    global const uchar *zeros = (global const uchar *)weights;
+    __global const uchar *src = src_at + at.s0;
+    __global DST_T *dst = dst_at + at.s1;
+    __global const int *weights = weights_at + at.s2;
+    __global const uchar *zeros = (__global const uchar *)weights;
     const int tile = get_group_id(1), c = tile * TO * VW, lane = get_local_id(0);
-    global const int *constants = constants_at + at.s3 + tile * p.constants_step;
-    global const float *factors = (global const float *)constants;
+    __global const int *constants = constants_at + at.s3 + tile * p.constants_step;
+    __global const float *factors = (__global const float *)constants;
     weights += 4 + tile * p.weights_step;
     src += constants[2 * TO * VW] * p.src_b;
 #if RES_DTYPE
-    global const TYPE(RES_DTYPE) *res = res_at + at.s4;
+    __global const TYPE(RES_DTYPE) *res = res_at + at.s4;
 #endif
     const int map = p.out_h * p.out_w;
 #if POOLED
@@ -217,9 +205,9 @@ KERNEL void conv_int8(global const uchar *src_at, global DST_T *dst_at, global c
     const int last = clamp((y_end - 1) * p.pool_sh - p.pool_pt + (p.pool_kh - 1) * p.pool_dh + 1, first, p.out_h);
     const int begin = image * map + first * p.out_w, end = image * map + last * p.out_w;
 #if RES_DTYPE
-    global DST_T *kept = scratch_at + at.s5;
+    __global DST_T *kept = scratch_at + at.s5;
 #else
-    global DST_T *kept = scratch_at + at.s4;
+    __global DST_T *kept = scratch_at + at.s4;
 #endif
     kept += (get_group_id(0) * get_num_groups(1) + tile) * p.band_bytes;
 #else
@@ -239,13 +227,13 @@ KERNEL void conv_int8(global const uchar *src_at, global DST_T *dst_at, global c
 #pragma unroll
         for (int i = 0; i < SUMS; i++)
             acc[i] = (IVEC)(0);
-        global const int *w = weights;
+        __global const int *w = weights;
         for (int b = 0; b < p.blocks; b++)
             for (int ky = 0; ky < p.win_kh; ky++)
                 for (int kx = 0; kx < p.win_kw; kx++) {
                     const int down = ky * p.win_dh, right = kx * p.win_dw;
                     const int tap = b * p.src_b + (down * p.w + right) * p.src_x;
-                    global const uchar *read[TP];
+                    __global const uchar *read[TP];
 #pragma unroll
                     for (int t = 0; t < TP; t++) {
                         bool inside = (uint)(row[t] + down) < (uint)p.h && (uint)(column[t] + right) < (uint)p.w;
@@ -259,7 +247,7 @@ KERNEL void conv_int8(global const uchar *src_at, global DST_T *dst_at, global c
                             wide[o] = weights4_of(CAT(vload, VW)(q * TO + o, w));
 #pragma unroll
                         for (int t = 0; t < TP; t++) {
-                            bytes4 a = bytes4_of(as_uint(vload4(q, read[t])));
+                            bytes4 a = bytes4_of(LOAD_BYTES4(q, read[t]));
 #pragma unroll
                             for (int o = 0; o < TO; o++)
                                 acc[t * TO + o] = dot4(acc[t * TO + o], a, wide[o]);

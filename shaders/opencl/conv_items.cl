@@ -37,14 +37,14 @@ static inline pixel pixel_at(items_params p, int id, int k) {
 /* One channel of all pixels times its weights; X(k): the channel of pixel k. */
 #define ITEMS_CHANNEL(X, channel)                                                        \
     _Pragma("unroll") for (int j = 0; j < TILE_CB; j++) {                                \
-        VEC w = loadv_f32(wgt, (channel) * WIDE + j * VW);                               \
+        VEC w = LOADV_WHOLE(wgt, (channel) * WIDE + j * VW);                             \
         _Pragma("unroll") for (int k = 0; k < TILE_PX; k++)                              \
             acc[k * TILE_CB + j] = fma((VEC)(X(k)), w, acc[k * TILE_CB + j]);            \
     }
-#define FIRST_LANE(k) x[k].s0
-#define SECOND_LANE(k) x[k].s1
-#define THIRD_LANE(k) x[k].s2
-#define FOURTH_LANE(k) x[k].s3
+#define FIRST_LANE(k) x[k].x
+#define SECOND_LANE(k) x[k].y
+#define THIRD_LANE(k) x[k].z
+#define FOURTH_LANE(k) x[k].w
 #define ALONE(k) alone[k]
 
 /* One place of the window: all channels of a group. at[k] < 0: outside of the map. VW is 4. */
@@ -106,7 +106,7 @@ KERNEL void conv_items(const __global SRC_T *src, const __global RES_T *res, con
             weights += p.c * WIDE;
         }
 #if POOLED
-    __local float pooled[LX * TILE_PX * WIDE];
+    LOCAL_ARRAY(float, pooled, LX * TILE_PX * WIDE);
 #endif
     VEC sums[TILE_PX * TILE_CB];
     #pragma unroll
@@ -118,14 +118,14 @@ KERNEL void conv_items(const __global SRC_T *src, const __global RES_T *res, con
         BUILD_LOOP
         for (int j = 0; j < TILE_CB; j++) {
             int left = min(valid - j * VW, VW), channel = o + j * VW;
-            VEC v = SRC_NUMBER(sums[k * TILE_CB + j], p.src_scale) + loadv_f32(bias, j * VW);
+            VEC v = SRC_NUMBER(sums[k * TILE_CB + j], p.src_scale) + LOADV_WHOLE(bias, j * VW);
             if (here.n >= 0 && left > 0) {
                 if (p.has_res)
                     v += residual_lanes(res + here.n * p.res_n + here.y * p.res_y + here.x * p.res_x, residual, channel,
                                         channel_at(residual, channel), left);
                 v = ACTIVATE(v, p);
 #if POOLED
-                storev_f32(v, pooled, (k * LX + get_local_id(0)) * WIDE + j * VW);
+                STOREV_WHOLE(v, pooled, (k * LX + get_local_id(0)) * WIDE + j * VW);
 #else
                 store_lanes(v, dst + here.n * p.dst_n + here.y * p.dst_y + here.x * p.dst_x, to, channel,
                             channel_at(to, channel), left);

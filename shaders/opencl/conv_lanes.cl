@@ -9,7 +9,7 @@ typedef struct map_view {
     int block, b, c, y, x, side;
     float scale;
 } map_view;
-#define MAP_VIEW(p, t) ((map_view){p.t##_block, p.t##_b, p.t##_c, p.t##_y, p.t##_x, p.t##_side, p.t##_scale})
+#define MAP_VIEW(p, t) MAKE(map_view, p.t##_block, p.t##_b, p.t##_c, p.t##_y, p.t##_x, p.t##_side, p.t##_scale)
 
 /* Loops that a GPU's compiler unrolls (a tile's sums must have constant indices to stay in registers), where on a CPU that
  * would only make code and its build longer: an unrolled loop over sums holds every activation many times. */
@@ -31,7 +31,7 @@ static inline VEC residual_lanes(const __global RES_T *at, map_view m, int o, in
     float lane[VW];
     for (int i = 0; i < VW; i++)
         lane[i] = i < count ? RES_LOAD(at, channel_at(m, o + i)) : 0.0f;
-    return RES_NUMBER(loadv_f32(lane, 0), m.scale);
+    return RES_NUMBER(VEC_OF_LANES(lane), m.scale);
 }
 
 static inline void store_lanes(VEC v, __global DST_T *at, map_view m, int o, int o_at, int count) {
@@ -41,7 +41,7 @@ static inline void store_lanes(VEC v, __global DST_T *at, map_view m, int o, int
         return;
     }
     float lane[VW];
-    storev_f32(v, lane, 0);
+    LANES_OF_VEC(v, lane);
     for (int i = 0; i < count; i++)
         DST_STORE(lane[i], at, channel_at(m, o + i));
 }

@@ -8,8 +8,8 @@ typedef struct pool_view {
     int kind, kh, kw, sh, sw, dh, dw, pt, pl, pb, pr, map_h, map_w, is_inside;
 } pool_view;
 #define POOL_VIEW(p)                                                                                                     \
-    ((pool_view){p.pool, p.pool_kh, p.pool_kw, p.pool_sh, p.pool_sw, p.pool_dh, p.pool_dw, p.pool_pt, p.pool_pl, p.pool_pb, \
-                 p.pool_pr, p.map_h, p.map_w, p.pool_is_inside})
+    MAKE(pool_view, p.pool, p.pool_kh, p.pool_kw, p.pool_sh, p.pool_sw, p.pool_dh, p.pool_dw, p.pool_pt, p.pool_pl, \
+         p.pool_pb, p.pool_pr, p.map_h, p.map_w, p.pool_is_inside)
 
 typedef struct map_part {
     int row, col, pitch;
@@ -23,8 +23,8 @@ static inline VEC pool_window(const __local float *map, pool_view p, map_part pa
     for (int ky = y_begin; ky < y_end; ky++) {
         const __local float *row = map + ((top + ky * p.dh - part.row) * part.pitch + left - part.col) * WIDE;
         for (int kx = x_begin; kx < x_end; kx++) {
-            VEC v = loadv_f32(row, kx * p.dw * WIDE);
-            total = p.kind == 1 ? (v > total ? v : total) : total + v;
+            VEC v = LOADV_WHOLE(row, kx * p.dw * WIDE);
+            total = p.kind == 1 ? LARGER(v, total) : total + v;
         }
     }
     if (p.kind == 1)
@@ -37,11 +37,11 @@ static inline VEC pool_window(const __local float *map, pool_view p, map_part pa
 
 /* The usual pool: max, all windows inside the map, not dilated. */
 static inline VEC pool_inside(const __local float *corner, pool_view p, int pitch) {
-    VEC best = loadv_f32(corner, 0);
+    VEC best = LOADV_WHOLE(corner, 0);
     for (int ky = 0; ky < p.kh; ky++)
         for (int kx = 0; kx < p.kw; kx++) {
-            VEC v = loadv_f32(corner, (ky * pitch + kx) * WIDE);
-            best = v > best ? v : best;
+            VEC v = LOADV_WHOLE(corner, (ky * pitch + kx) * WIDE);
+            best = LARGER(v, best);
         }
     return best;
 }

@@ -15,7 +15,7 @@
         _Pragma("unroll") for (int k = 0; k < (PX); k++) at[k] = src + off[k];                                        \
         _Pragma("unroll 4") for (int i = 0; i < count; i++) {                                                         \
             VEC w[CB];                                                                                                \
-            _Pragma("unroll") for (int j = 0; j < (CB); j++) w[j] = loadv_f32(wgt, j * VW);                           \
+            _Pragma("unroll") for (int j = 0; j < (CB); j++) w[j] = LOADV_WHOLE(wgt, j * VW);                         \
             wgt += (CB) * VW;                                                                                         \
             _Pragma("unroll") for (int k = 0; k < (PX); k++) {                                                        \
                 VEC x = (VEC)(at[k][i]);                                                                              \

@@ -6,8 +6,6 @@
  */
 PARAM_STRUCT(fc_params, FC_PARAMS)
 
-__constant int lane_numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-
 /* VW outputs of one row from `column` on. Bias is padded to whole panels; a row of residual or dst may end before `column` + VW. */
 static inline void fc_put(VEC sum, int row, int column, __global const float *bias, __global const DST_T *residual,
                           __global DST_T *dst, const fc_params p) {
@@ -23,18 +21,18 @@ static inline void fc_put(VEC sum, int row, int column, __global const float *bi
         float more[VW];
         for (int i = 0; i < VW; i++)
             more[i] = column + i < p.n_out ? DST_LOAD(residual, row * p.res_row + column + i) : 0.0f;
-        x += CAT(vload, VW)(0, more);
+        x += VEC_OF_LANES(more);
     }
     x = ACTIVATE(x, p);
 #if DST_DTYPE >= 4
     x /= p.dst_scale;
 #endif
-    x = select((VEC)0.0f, x, CAT(vload, VW)(0, lane_numbers) < p.n_out - column);
+    x = KEEP_LANES(x, p.n_out - column);
     if (column + VW <= p.dst_row) {
         DST_STOREV(x, dst, row * p.dst_row + column);
     } else {
         float left[VW];
-        CAT(vstore, VW)(x, 0, left);
+        LANES_OF_VEC(x, left);
         for (int i = 0; column + i < p.dst_row; i++)
             DST_STORE(left[i], dst, row * p.dst_row + column + i);
     }
@@ -133,7 +131,8 @@ KERNEL void fc_tile(__global const SRC_T *src, __global const WGT_T *weight, __g
 
 KERNEL void fc_local(__global const SRC_T *src, __global const WGT_T *weight, __global const float *bias,
                      __global const DST_T *residual, __global DST_T *dst, const fc_params p, const uint8 at) {
-    __local float rows[K_STEP * LINE], columns[K_STEP * COLUMNS];
+    LOCAL_ARRAY(float, rows, K_STEP * LINE);
+    LOCAL_ARRAY(float, columns, K_STEP * COLUMNS);
     const int lane = get_local_id(0), ix = lane % IX, iy = lane / IX;
     const int panel = get_group_id(0), first_row = (int)get_group_id(1) * GROUP_ROWS, part = get_group_id(2);
     const int first_k = part * p.k_part, end_k = min(first_k + p.k_part, p.k);
@@ -156,13 +155,13 @@ KERNEL void fc_local(__global const SRC_T *src, __global const WGT_T *weight, __
             VEC x = (VEC)0.0f;
             if (k0 + i / COLUMNS < end_k)
                 x = WGT_LOADV(weight, k0 * COLUMNS + i);
-            CAT(vstore, VW)(x, 0, columns + i);
+            STOREV_WHOLE(x, columns, i);
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         #pragma unroll 4
         for (int k = 0; k < K_STEP; k++) {
-            const VEC left = CAT(vload, VW)(0, columns + k * COLUMNS + ix * VW),
-                      right = CAT(vload, VW)(0, columns + k * COLUMNS + COLUMNS / 2 + ix * VW);
+            const VEC left = LOADV_WHOLE(columns, k * COLUMNS + ix * VW),
+                      right = LOADV_WHOLE(columns, k * COLUMNS + COLUMNS / 2 + ix * VW);
             #pragma unroll
             for (int r = 0; r < ROWS; r++) {
                 const VEC x = (VEC)(rows[k * LINE + iy * ROWS + r]);
@@ -190,7 +189,7 @@ KERNEL void fc_local(__global const SRC_T *src, __global const WGT_T *weight, __
 
 KERNEL void fc_gemv(__global const SRC_T *src, __global const WGT_T *weight, __global const float *bias,
                     __global const DST_T *residual, __global DST_T *dst, const fc_params p, const uint8 at) {
-    __local float shared[SLICES * ROWS * COLUMNS];
+    LOCAL_ARRAY(float, shared, SLICES * ROWS * COLUMNS);
     const int lane = get_local_id(0), ix = lane % IX, slice = lane / IX;
     const int panel = get_group_id(0), first_row = (int)get_group_id(1) * ROWS, part = get_group_id(2);
     const int first_k = part * p.k_part, end_k = min(first_k + p.k_part, p.k);
@@ -213,13 +212,13 @@ KERNEL void fc_gemv(__global const SRC_T *src, __global const WGT_T *weight, __g
     }
     #pragma unroll
     for (int r = 0; r < ROWS; r++)
-        CAT(vstore, VW)(sum[r], 0, shared + (slice * ROWS + r) * COLUMNS + ix * VW);
+        STOREV_WHOLE(sum[r], shared, (slice * ROWS + r) * COLUMNS + ix * VW);
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int i = lane; i < ROWS * IX; i += LX) {
         const int r = i / IX, column = i % IX * VW;
         VEC all = (VEC)0.0f;
         for (int s = 0; s < SLICES; s++)
-            all += CAT(vload, VW)(0, shared + (s * ROWS + r) * COLUMNS + column);
+            all += LOADV_WHOLE(shared, (s * ROWS + r) * COLUMNS + column);
         if (first_row + r < p.n)
             fc_put(all, first_row + r, panel * COLUMNS + column, bias + at.s2, residual + at.s3, dst, p);
     }

@@ -54,13 +54,52 @@ KERNEL void ingest_item(__global const SRC_T *restrict src, __global const float
     float lanes[VW];
     for (int k = 0; k < VW; k++)
         lanes[k] = image_number(src + at.s0, table + at.s1, &p, at.s6, n, first + k, place);
-#if VW == 1
-    const VEC value = lanes[0];
-#else
-    const VEC value = CAT(vload, VW)(0, lanes);
-#endif
-    DST_STOREV(value, dst + at.s2, MAP_AT(p, dst, n, first, 0, 0) + place * p.dst_x);
+    DST_STOREV(VEC_OF_LANES(lanes), dst + at.s2, MAP_AT(p, dst, n, first, 0, 0) + place * p.dst_x);
 }
+
+#if VW == 4 && LX > 1
+/* NHWC, from pixels whose channels lie beside each other: an item is four numbers on end, found by
+ * counting on, since divisions cost more than all else. */
+KERNEL void ingest_run(__global const SRC_T *restrict src, __global const float *restrict table,
+                       __global DST_T *restrict dst, ingest_params p, uint8 at)
+{
+    const int i = get_global_id(0) * VW, valid = at.s6;
+    if (i >= p.n * p.places * p.channels)
+        return;
+    int channel = i % p.channels, place = i / p.channels % p.places, first = i / p.channels / p.places * p.images;
+    int c = channel % p.image_c, image = first + channel / p.image_c;
+    float lanes[VW];
+    src += at.s0;
+    table += at.s1;
+#pragma unroll
+    for (int k = 0; k < VW; k++) {
+        const float mean = table[channel], scale = table[p.stored + channel];
+        const int from = image * p.image_size + place * p.image_c + c;
+        lanes[k] = image < valid ? number_of(SRC_LOAD(src, from), mean, scale, &p) : 0.0f;
+        channel++;
+        if (++c == p.image_c) {
+            c = 0;
+            if (++image == first + p.images) {
+                channel = 0;
+                place++;
+                if (place == p.places) {
+                    place = 0;
+                    first += p.images;
+                }
+                image = first;
+            }
+        }
+    }
+    if (i + VW <= p.n * p.places * p.channels) {
+        DST_STOREV(VEC_OF_LANES(lanes), dst + at.s2, i);
+        return;
+    }
+#pragma unroll
+    for (int k = 0; k < VW; k++)
+        if (i + k < p.n * p.places * p.channels)
+            DST_STORE(lanes[k], dst + at.s2, i + k);
+}
+#endif
 
 #if VW == 16
 #define PUT_ROW(pixels, c, to) \
@@ -143,7 +182,7 @@ KERNEL void ingest_block(__global const SRC_T *restrict src, __global const floa
                 float lanes[VW];
                 for (int k = 0; k < VW; k++)
                     lanes[k] = (first + k) / p.image_c == i ? SRC_LOAD(src, from + k) : 0.0f;
-                pixel = select(pixel, CAT(vload, VW)(0, lanes), owner == (IVEC)i);
+                pixel = select(pixel, VEC_OF_LANES(lanes), owner == (IVEC)i);
             }
         }
         DST_STOREV(DST_STORED(KEEP_LANES((pixel - mean) * scale, p.channels - first), p.dst_scale), dst,

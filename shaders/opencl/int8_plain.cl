@@ -11,10 +11,10 @@ PARAM_STRUCT(int8_plain_params, INT8_PLAIN_PARAMS)
 #define SUM_T int
 #endif
 
-KERNEL void int8_plain(global const SRC_T *src, global DST_T *dst, global const char *weights,
-                       global const float *constants
+KERNEL void int8_plain(__global const SRC_T *src, __global DST_T *dst, __global const TYPE_s8 *weights,
+                       __global const float *constants
 #if RES_DTYPE
-                       , global const TYPE(RES_DTYPE) *res
+                       , __global const TYPE(RES_DTYPE) *res
 #endif
                        , int8_plain_params p, uint8 at) {
     const int place = get_global_id(0), c = get_global_id(1), n = get_global_id(2);
@@ -31,10 +31,10 @@ KERNEL void int8_plain(global const SRC_T *src, global DST_T *dst, global const 
     }
     const int first_c = c / p.group_out * p.group_in;
     const int top = y * p.win_sh - p.win_pt, left = x * p.win_sw - p.win_pl;
-    global const char *w = weights + at.s2 + c * p.weights_step;
+    __global const TYPE_s8 *w = weights + at.s2 + c * p.weights_step;
     SUM_T sum = 0;
     for (int k = 0; k < p.group_in; k++) {
-        global const SRC_T *from = src + MAP_AT(p, src, n, first_c + k, 0, 0);
+        __global const SRC_T *from = src + MAP_AT(p, src, n, first_c + k, 0, 0);
         for (int ky = 0; ky < p.win_kh; ky++) {
             const int row = top + ky * p.win_dh;
             for (int kx = 0; kx < p.win_kw; kx++, w++) {

@@ -145,58 +145,71 @@ KERNEL void map_places(__global const SRC_T *restrict src, __global const SRC1_T
     }
 }
 
+/* A place of VW channels that NCHW has apart, and one of a group that has them side by side; past the last they are zero. */
+static inline void weave_place(__global const SRC_T *restrict src, __global DST_T *restrict dst, const map_params *p,
+                               const map_group *m, int place)
+{
+    float lanes[VW];
+    if (m->c + VW <= p->channels) {
+#pragma unroll
+        for (int k = 0; k < VW; k++)
+            lanes[k] = SRC_LOAD(src, m->src + k * p->src_b + place);
+    } else {
+#pragma unroll
+        for (int k = 0; k < VW; k++)
+            lanes[k] = m->c + k < p->channels ? SRC_LOAD(src, m->src + k * p->src_b + place) : 0.0f;
+    }
+    const VEC value = VEC_OF_LANES(lanes);
+    DST_STOREV(DST_STORED(SRC_NUMBER(value, p->src_scale), p->dst_scale), dst, m->dst + place * p->dst_x);
+}
+
+static inline void unweave_place(__global const SRC_T *restrict src, __global DST_T *restrict dst, const map_params *p,
+                                 const map_group *m, int place)
+{
+    float lanes[VW];
+    const VEC number = SRC_NUMBER(SRC_LOADV(src, m->src + place * p->src_x), p->src_scale);
+    LANES_OF_VEC(DST_STORED(number, p->dst_scale), lanes);
+    if (m->c + VW <= p->channels) {
+#pragma unroll
+        for (int k = 0; k < VW; k++)
+            DST_STORE(lanes[k], dst, m->dst + k * p->dst_b + place);
+    } else {
+        for (int k = 0; m->c + k < p->channels; k++)
+            DST_STORE(lanes[k], dst, m->dst + k * p->dst_b + place);
+    }
+}
+
+/* An item alone walks maps, and items side by side have a place each. */
+#if LX == 1
+#define WEAVE(one_place)                                                                                             \
+    {                                                                                                                \
+        const int begin = get_global_id(0) * p.planes_each, end = min(begin + p.planes_each, p.planes);              \
+        const int p0 = get_global_id(1) * p.rows_each * p.out_w;                                                     \
+        const int p1 = min(p0 + p.rows_each * p.out_w, p.out_h * p.out_w);                                           \
+        for (int map = begin; map < end; map++) {                                                                    \
+            const map_group m = group_of(&p, map);                                                                   \
+            for (int place = p0; place < p1; place++)                                                                \
+                one_place(src + at.s0, dst + at.s2, &p, &m, place);                                                  \
+        }                                                                                                            \
+    }
+#else
+#define WEAVE(one_place)                                                                                             \
+    {                                                                                                                \
+        const int i = get_global_id(0), places = p.out_h * p.out_w;                                                  \
+        if (i >= p.planes * places)                                                                                  \
+            return;                                                                                                  \
+        const map_group m = group_of(&p, i / places);                                                                \
+        one_place(src + at.s0, dst + at.s2, &p, &m, i % places);                                                     \
+    }
+#endif
+
 /* From NCHW into groups of VW channels. */
 KERNEL void map_weave(__global const SRC_T *restrict src, __global const SRC1_T *restrict src1,
                       __global DST_T *restrict dst, map_params p, uint8 at)
-{
-    const int begin = get_global_id(0) * p.planes_each, end = min(begin + p.planes_each, p.planes);
-    const int p0 = get_global_id(1) * p.rows_each * p.out_w, p1 = min(p0 + p.rows_each * p.out_w, p.out_h * p.out_w);
-    src += at.s0;
-    dst += at.s2;
-    for (int map = begin; map < end; map++) {
-        const map_group m = group_of(&p, map);
-        const bool is_whole = m.c + VW <= p.channels;
-        for (int place = p0; place < p1; place++) {
-            float lanes[VW];
-            if (is_whole) {
-#pragma unroll
-                for (int k = 0; k < VW; k++)
-                    lanes[k] = SRC_LOAD(src, m.src + k * p.src_b + place);
-            } else {
-#pragma unroll
-                for (int k = 0; k < VW; k++)
-                    lanes[k] = m.c + k < p.channels ? SRC_LOAD(src, m.src + k * p.src_b + place) : 0.0f;
-            }
-            const VEC value = CAT(vload, VW)(0, lanes);
-            DST_STOREV(DST_STORED(SRC_NUMBER(value, p.src_scale), p.dst_scale), dst, m.dst + place * p.dst_x);
-        }
-    }
-}
+WEAVE(weave_place)
 
 /* From groups of VW channels into NCHW. */
 KERNEL void map_unweave(__global const SRC_T *restrict src, __global const SRC1_T *restrict src1,
                         __global DST_T *restrict dst, map_params p, uint8 at)
-{
-    const int begin = get_global_id(0) * p.planes_each, end = min(begin + p.planes_each, p.planes);
-    const int p0 = get_global_id(1) * p.rows_each * p.out_w, p1 = min(p0 + p.rows_each * p.out_w, p.out_h * p.out_w);
-    src += at.s0;
-    dst += at.s2;
-    for (int map = begin; map < end; map++) {
-        const map_group m = group_of(&p, map);
-        const bool is_whole = m.c + VW <= p.channels;
-        for (int place = p0; place < p1; place++) {
-            float lanes[VW];
-            const VEC number = SRC_NUMBER(SRC_LOADV(src, m.src + place * p.src_x), p.src_scale);
-            CAT(vstore, VW)(DST_STORED(number, p.dst_scale), 0, lanes);
-            if (is_whole) {
-#pragma unroll
-                for (int k = 0; k < VW; k++)
-                    DST_STORE(lanes[k], dst, m.dst + k * p.dst_b + place);
-            } else {
-                for (int k = 0; m.c + k < p.channels; k++)
-                    DST_STORE(lanes[k], dst, m.dst + k * p.dst_b + place);
-            }
-        }
-    }
-}
+WEAVE(unweave_place)
 #endif

@@ -156,7 +156,7 @@ KERNEL void pool_slide(__global const SRC_T *restrict src, __global DST_T *restr
 /* A window as large as the map: a group reduces one map. */
 KERNEL void pool_group(__global const SRC_T *restrict src, __global DST_T *restrict dst, pool_params p, uint8 at)
 {
-    __local VEC part[LX];
+    LOCAL_ARRAY(VEC, part, LX);
     const pool_map m = map_of(&p, get_group_id(0));
     const int me = get_local_id(0);
     const bool is_max = p.kind == POOL_MAX;

@@ -23,7 +23,7 @@ static inline VEC piece_of(__global const SRC_T *row, int i, float rest, const r
     float lanes[VW];
     for (int k = 0; k < VW; k++)
         lanes[k] = i + k < p->length ? SRC_NUMBER(SRC_LOAD(row, i + k), p->src_scale) : rest;
-    return CAT(vload, VW)(0, lanes);
+    return VEC_OF_LANES(lanes);
 #else
     return rest;
 #endif
@@ -38,7 +38,7 @@ static inline void put_piece(VEC value, __global DST_T *row, int i, const rows_p
     }
 #if VW > 1
     float lanes[VW];
-    CAT(vstore, VW)(value, 0, lanes);
+    LANES_OF_VEC(value, lanes);
     for (int k = 0; i + k < p->length; k++)
         DST_STORE(lanes[k], row, i + k);
 #endif
@@ -51,7 +51,7 @@ static inline void put_piece(VEC value, __global DST_T *row, int i, const rows_p
 static inline float highest_lane(VEC v)
 {
     float lanes[VW], best;
-    CAT(vstore, VW)(v, 0, lanes);
+    LANES_OF_VEC(v, lanes);
     best = lanes[0];
     for (int k = 1; k < VW; k++)
         best = fmax(best, lanes[k]);
@@ -60,7 +60,7 @@ static inline float highest_lane(VEC v)
 static inline float sum_of_lanes(VEC v)
 {
     float lanes[VW], sum = 0.0f;
-    CAT(vstore, VW)(v, 0, lanes);
+    LANES_OF_VEC(v, lanes);
     for (int k = 0; k < VW; k++)
         sum += lanes[k];
     return sum;
@@ -99,7 +99,7 @@ KERNEL void rows_walk(__global const SRC_T *restrict src, __global DST_T *restri
 /* A group: one row. */
 KERNEL void rows_group(__global const SRC_T *restrict src, __global DST_T *restrict dst, rows_params p, uint8 at)
 {
-    __local float part[LX];
+    LOCAL_ARRAY(float, part, LX);
     const int r = get_group_id(0), me = get_local_id(0);
     if (r >= rows_of(&p, at)) /* the whole group */
         return;

@@ -25,7 +25,7 @@ static inline VEC pool_at(const __local float *map, const wino_params *p, const 
     VEC best = (VEC)(-INFINITY), sum = (VEC)(0.0f);
     for (int r = y0 - g->y; r < y1 - g->y; r++)
         for (int c = x0 - g->x; c < x1 - g->x; c++) {
-            VEC value = LOCAL_LOADV(map, (r * g->cols + c) * VW);
+            VEC value = LOADV_WHOLE(map, (r * g->cols + c) * VW);
             best = max(best, value);
             sum += value;
         }
@@ -55,7 +55,7 @@ static inline void make_pool(__global DST_T *dst, const wino_params *p, const pa
 
 KERNEL void wino(const __global SRC_T *src, const __global float *w, const __global SRC_T *residual,
                  __global DST_T *dst, const wino_params params, const uint8 at) {
-    __local float room[ROOM] __attribute__((aligned(64)));
+    LOCAL_ARRAY(float, room, ROOM) __attribute__((aligned(64)));
     const wino_params *p = &params;
     const part g = part_of(p);
     w += at.s1;

@@ -5,7 +5,7 @@
  */
 // needs: wino_parts
 KERNEL void wino3_input(const __global SRC_T *src, __global float *v, const wino_params params, const uint8 at) {
-    __local float room[ROOM] __attribute__((aligned(64)));
+    LOCAL_ARRAY(float, room, ROOM) __attribute__((aligned(64)));
     const wino_params *p = &params;
     const part g = part_of(p);
     make_v(src + at.s0, p, &g, room, v + at.s1);
@@ -34,7 +34,8 @@ KERNEL void wino3_product(const __global float *v, const __global float *w, __gl
 
 KERNEL void wino3_product(const __global float *v, const __global float *w, __global float *m,
                           const wino_params params, const uint8 at) {
-    __local float some_v[LY * PIECE * TB * VW], some_w[PIECE * VW * PANEL];
+    LOCAL_ARRAY(float, some_v, LY * PIECE * TB * VW);
+    LOCAL_ARRAY(float, some_w, PIECE * VW * PANEL);
     const wino_params *p = &params;
     int pos = (int)get_group_id(2), panel = (int)get_group_id(1), block = (int)get_group_id(0) * LY;
     int item = ITEM_Y * LX + ITEM_X, blocks = min(p->blocks - block, LY);
@@ -45,9 +46,10 @@ KERNEL void wino3_product(const __global float *v, const __global float *w, __gl
         int depth = min(p->depth - c * VW, PIECE * VW);
         for (int t = ITEM_Y; t < blocks; t += LY)
             for (int i = ITEM_X; i < depth / VW * TB; i += LX)
-                storev_f32(loadv_f32(v, (t * p->c_blocks + c) * TB * VW + i * VW), some_v, (t * PIECE * TB + i) * VW);
+                STOREV_WHOLE(LOADV_WHOLE(v, (t * p->c_blocks + c) * TB * VW + i * VW), some_v,
+                             (t * PIECE * TB + i) * VW);
         for (int i = item; i < depth * COLUMNS; i += ITEMS)
-            storev_f32(loadv_f32(w, c * VW * PANEL + i * VW), some_w, i * VW);
+            STOREV_WHOLE(LOADV_WHOLE(w, c * VW * PANEL + i * VW), some_w, i * VW);
         SYNC
         product(acc, some_v + ITEM_Y * PIECE * TB * VW, some_w + ITEM_X * CB * VW, depth);
         SYNC
@@ -62,7 +64,7 @@ KERNEL void wino3_product(const __global float *v, const __global float *w, __gl
 
 KERNEL void wino3_output(__global float *m, const __global float *w, const __global SRC_T *residual,
                          __global DST_T *dst, const wino_params params, const uint8 at) {
-    __local float no_maps[1];
+    LOCAL_ARRAY(float, no_maps, 1);
     const wino_params *p = &params;
     const part g = part_of(p);
     make_y(w + at.s1 + p->bias_at, residual + at.s2, dst + at.s3, p, &g, 0, p->out_blocks, m + at.s0, no_maps);

@@ -26,9 +26,6 @@
 #define SYNC barrier(CLK_LOCAL_MEM_FENCE);
 #endif
 
-#define LOCAL_LOADV(p, i) loadv_f32(p, i)
-#define LOCAL_STOREV(v, p, i) storev_f32(v, p, i)
-
 #if STAGES == 3
 #define PLACE_SPACE __global
 #else
@@ -104,11 +101,11 @@ static inline void stage(const __global SRC_T *src, const wino_params *p, const 
         int from = ((top + y) * p->w + left) * VW;
         __local float *row = to + y * wide * VW;
         for (; x < first; x += LX)
-            LOCAL_STOREV((VEC)(0.0f), row, x * VW);
+            STOREV_WHOLE((VEC)(0.0f), row, x * VW);
         for (; x < last; x += LX)
-            LOCAL_STOREV(SRC_LOADV(src, from + x * VW), row, x * VW);
+            STOREV_WHOLE(SRC_LOADV(src, from + x * VW), row, x * VW);
         for (; x < wide; x += LX)
-            LOCAL_STOREV((VEC)(0.0f), row, x * VW);
+            STOREV_WHOLE((VEC)(0.0f), row, x * VW);
     }
 }
 
@@ -119,7 +116,7 @@ static inline void input_tile(const __local float *from, int row_step, PLACE_SPA
         VEC d[WINO_IN], t[WINO_IN];
 #pragma unroll
         for (int y = 0; y < WINO_IN; y++)
-            d[y] = LOCAL_LOADV(from, y * row_step + x * VW);
+            d[y] = LOADV_WHOLE(from, y * row_step + x * VW);
         WINO_INPUT(d, t)
 #pragma unroll
         for (int y = 0; y < WINO_IN; y++)
@@ -131,7 +128,7 @@ static inline void input_tile(const __local float *from, int row_step, PLACE_SPA
         WINO_INPUT(half_done[y], t)
 #pragma unroll
         for (int x = 0; x < WINO_IN; x++)
-            LOCAL_STOREV(t[x], v, (y * WINO_IN + x) * v_step);
+            STOREV_WHOLE(t[x], v, (y * WINO_IN + x) * v_step);
     }
 }
 
@@ -173,7 +170,7 @@ static inline void product(VEC acc[CB][TB], const FACTOR_SPACE float *v, const W
                 VEC u[CB];
 #pragma unroll
                 for (int b = 0; b < CB; b++)
-                    u[b] = loadv_f32(w, j * PANEL + b * VW);
+                    u[b] = LOADV_WHOLE(w, j * PANEL + b * VW);
 #pragma unroll
                 for (int k = 0; k < TB; k++) {
                     VEC x = (VEC)(v[k * VW + c + j]);
@@ -198,7 +195,7 @@ static inline void product(VEC acc[CB][TB], const FACTOR_SPACE float *v, const W
     for (int k = 0; k < TB; k++)        \
         _Pragma("unroll")               \
         for (int b = 0; b < CB; b++)    \
-            storev_f32(acc[b][k], m, k * (step) + b * VW);
+            STOREV_WHOLE(acc[b][k], m, k * (step) + b * VW);
 
 /* ---- Y ---------------------------------------------------------------------------------------------------- */
 
@@ -217,18 +214,10 @@ static inline void product(VEC acc[CB][TB], const FACTOR_SPACE float *v, const W
             sum += SRC_LOADV(residual, to + ((y) * p->map_w + (x)) * VW); \
         sum = select((VEC)(0.0f), FINISH(sum), real);                    \
         if (p->pool)                                                     \
-            LOCAL_STOREV(sum, map, ((y) * g->cols + (x)) * VW);          \
+            STOREV_WHOLE(sum, map, ((y) * g->cols + (x)) * VW);          \
         else                                                             \
             DST_STOREV(sum, dst, to + ((y) * p->map_w + (x)) * VW);      \
     }
-
-#if VW == 4
-#define LANES (int4)(0, 1, 2, 3)
-#elif VW == 8
-#define LANES (int8)(0, 1, 2, 3, 4, 5, 6, 7)
-#else
-#define LANES (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-#endif
 
 /* Of the vectors first..last of the output channels; M and the maps for the pool begin with the first of them. */
 static inline void make_y(const __global float *bias, const __global SRC_T *residual, __global DST_T *dst,
@@ -240,7 +229,7 @@ static inline void make_y(const __global float *bias, const __global SRC_T *resi
 #endif
     for (int b = ITEM_X; b < last - first; b += LX) {
         int block = first + b;
-        VEC shift = loadv_f32(bias, block * VW);
+        VEC shift = LOADV_WHOLE(bias, block * VW);
         const IVEC real = LANES < (IVEC)(p->out_c - block * VW); /* the others are padding */
         place at = {0, 0, 0}; /* z is the image */
         for (advance(&at, ITEM_Y, g); at.z < g->images; advance(&at, LY, g)) {
@@ -255,7 +244,7 @@ static inline void make_y(const __global float *bias, const __global SRC_T *resi
                 VEC d[WINO_IN], t[WINO_OUT];
 #pragma unroll
                 for (int y = 0; y < WINO_IN; y++)
-                    d[y] = LOCAL_LOADV(m, (y * WINO_IN + x) * p->m_step);
+                    d[y] = LOADV_WHOLE(m, (y * WINO_IN + x) * p->m_step);
                 WINO_OUTPUT(d, t)
 #pragma unroll
                 for (int y = 0; y < WINO_OUT; y++)
@@ -270,12 +259,12 @@ static inline void make_y(const __global float *bias, const __global SRC_T *resi
                     if (CLAMPS && y < tall && x < wide)
                         PUT(y, x, t[x])
                     else if (!CLAMPS)
-                        LOCAL_STOREV(t[x], m, (y * WINO_OUT + x) * p->m_step);
+                        STOREV_WHOLE(t[x], m, (y * WINO_OUT + x) * p->m_step);
             }
 #if !CLAMPS
             for (int y = 0; y < tall; y++)
                 for (int x = 0; x < wide; x++)
-                    PUT(y, x, LOCAL_LOADV(m, (y * WINO_OUT + x) * p->m_step))
+                    PUT(y, x, LOADV_WHOLE(m, (y * WINO_OUT + x) * p->m_step))
 #endif
         }
     }

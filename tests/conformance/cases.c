@@ -36,7 +36,7 @@ fr_status conf_add_typed(conf_list *list, fr_step step, fr_make_type type) {
 fr_status conf_add_all_types(conf_list *list, const fr_step *step) {
     for (int type = 0; type < FR_MAKE_TYPES; type++)
         FR_TRY(conf_add_typed(list, *step, (fr_make_type)type));
-    return FR_OK;
+    return fr_make_has_products(step) ? conf_add_typed(list, *step, FR_MAKE_TF32) : FR_OK;
 }
 
 fr_status conf_cases_build(conf_list *out_list) {

@@ -200,7 +200,9 @@ static fr_status add_noscope(conf_list *list, fr_make_type type, int32_t fold) {
 }
 
 fr_status conf_add_chains(conf_list *list) {
-    for (int type = FR_MAKE_F32; type <= FR_MAKE_F16; type++) {
+    for (int type = FR_MAKE_F32; type <= FR_MAKE_TF32; type++) {
+        if (type == FR_MAKE_INT8)
+            continue;
         FR_TRY(add_runs(list, (fr_make_type)type));
         FR_TRY(add_user_ends(list, (fr_make_type)type));
         for (int32_t fold = 1; fold <= 4; fold *= 2) {
@@ -208,5 +210,6 @@ fr_status conf_add_chains(conf_list *list) {
             FR_TRY(add_noscope(list, (fr_make_type)type, fold));
         }
     }
+    FR_TRY(add_game(list, FR_MAKE_F16, 1, 22, 52, false));
     return add_game(list, FR_MAKE_F32, 1, 22, 52, false);
 }

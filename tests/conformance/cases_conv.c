@@ -157,7 +157,7 @@ static fr_status add_int8(conf_list *list) {
 }
 
 static fr_status add_layouts(conf_list *list) {
-    for (int type = 0; type < FR_MAKE_TYPES; type++) {
+    for (int type = 0; type <= FR_MAKE_TF32; type++) {
         fr_step step = fr_make_conv(2, 9, 7, 5, 20, fr_make_window(3, 1, 1), 1);
         fr_make_of_type(&step, (fr_make_type)type);
         FR_TRY(conf_add(list, &step, true, 0));

@@ -35,7 +35,7 @@ static fr_status add_fc(conf_list *list) {
         step.act_b = act == FR_ACT_HARDSIGMOID ? 0.5f : 6.0f;
         FR_TRY(conf_add_all_types(list, &step));
     }
-    for (int type = 0; type < FR_MAKE_TYPES; type++) { /* logits stay real, and a batch as large as a lane's */
+    for (int type = 0; type <= FR_MAKE_TF32; type++) { /* logits stay real, and a batch as large as a lane's */
         fr_step step = fc_step(32, 10, 4, 4, 12);
         fr_make_of_type(&step, (fr_make_type)type);
         FR_TRY(conf_add(list, &step, true, 0));

@@ -17,25 +17,32 @@ enum { MOST_DEVICES = 32 };
 typedef struct choices {
     const char *device, *filter, *candidate;
     uint64_t seed;
-    unsigned part, parts; /* 1..parts */
+    unsigned part, parts;     /* 1..parts */
+    unsigned sample, samples; /* likewise: every samples-th case */
     bool lists, is_verbose, is_thorough;
 } choices;
 
 static const char usage[] =
     "usage: conformance [--device ID] [--filter TEXT] [--candidate TEXT] [--seed N]\n"
-    "                   [--part K/N] [--thorough] [--list] [--verbose]\n"
+    "                   [--part K/N] [--sample K/N] [--thorough] [--list]\n"
+    "                   [--verbose]\n"
     "  --device ID    one backend or device: cpu, cpu:0 (default: all of them)\n"
     "  --filter TEXT  cases whose name contains TEXT\n"
     "  --candidate TEXT  only candidates whose name contains TEXT\n"
     "  --part K/N     the K-th of N parts of the cases, so that N processes share the work\n"
+    "  --sample K/N   every N-th case, the K-th first: for devices that are slow\n"
     "  --thorough     every candidate with both fills in every case, not only the best guesses\n"
     "  --seed N       other numbers (default 1)\n"
     "  --list         names of the cases, nothing is run\n"
     "  --verbose      each candidate as it runs\n"
     "example: conformance --device cpu:0 --filter conv3x3-c32 --seed 7\n";
 
+static bool parse_fraction(const char *text, unsigned *out_k, unsigned *out_n) {
+    return sscanf(text, "%u/%u", out_k, out_n) == 2 && *out_k >= 1 && *out_k <= *out_n;
+}
+
 static bool parse(int argc, char **argv, choices *out_options) {
-    *out_options = (choices){.seed = 1, .part = 1, .parts = 1};
+    *out_options = (choices){.seed = 1, .part = 1, .parts = 1, .sample = 1, .samples = 1};
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         char *end = NULL;
@@ -54,8 +61,10 @@ static bool parse(int argc, char **argv, choices *out_options) {
         else if (strcmp(argv[i], "--candidate") == 0)
             out_options->candidate = argv[++i];
         else if (strcmp(argv[i], "--part") == 0) {
-            if (sscanf(argv[++i], "%u/%u", &out_options->part, &out_options->parts) != 2 || out_options->part < 1 ||
-                out_options->part > out_options->parts)
+            if (!parse_fraction(argv[++i], &out_options->part, &out_options->parts))
+                return false;
+        } else if (strcmp(argv[i], "--sample") == 0) {
+            if (!parse_fraction(argv[++i], &out_options->sample, &out_options->samples))
                 return false;
         } else if (strcmp(argv[i], "--seed") == 0) {
             out_options->seed = strtoull(argv[++i], &end, 10);
@@ -71,6 +80,7 @@ static bool parse(int argc, char **argv, choices *out_options) {
 static bool is_chosen(const choices *options, const conf_list *list, size_t index) {
     enum { RUNS = 32 };
     return index * RUNS / list->count % options->parts == options->part - 1 &&
+           index % options->samples == options->sample - 1 &&
            (!options->filter || strstr(list->items[index].name, options->filter));
 }
 

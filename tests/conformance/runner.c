@@ -166,8 +166,11 @@ static fr_status run(trial *t, int poison_value, bool by_bundle) {
     FR_TRY(poison(t, &t->scratch, poison_value));
     if (by_bundle && b->bundle_new) {
         fr_bundle *bundle;
-        FR_TRY(b->bundle_new(t->device->device, &launch, 1, &bundle));
-        fr_status status = b->bundle_launch(t->queue, bundle, t->numbers->valid);
+        fr_status status = b->bundle_new(t->device->device, &launch, 1, &bundle);
+        if (status == FR_UNSUPPORTED) /* the engine launches such programs one by one */
+            return run(t, poison_value, false);
+        FR_TRY(status);
+        status = b->bundle_launch(t->queue, bundle);
         if (status == FR_OK)
             status = b->sync(t->queue);
         b->bundle_free(bundle);

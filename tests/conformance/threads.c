@@ -111,7 +111,7 @@ done:
 }
 
 void conf_check_threads(conf_device *device) {
-    for (int type = 0; type < FR_MAKE_TYPES; type++)
+    for (int type = 0; type <= FR_MAKE_TF32; type++)
         for (int kind = 0; kind < 2; kind++) {
             conf_case c = {.step = fr_make_conv(2, 3, 14, 15, 20, fr_make_window(3, 1, 1), 1), .name = "threads"};
             fr_check_numbers numbers;

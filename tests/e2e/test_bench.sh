@@ -12,6 +12,8 @@ expect_jq '[.results[] | [.fold, .batch]] | sort == [[1, 8], [1, 64], [4, 8], [4
 expect_jq 'all(.results[]; .model == "v1" and .precision == "f32" and .repeats >= 3 and .copies)'
 expect_jq 'all(.results[]; .images_per_s | .p5 > 0 and .p5 <= .median and .median <= .p95)'
 expect_jq 'all(.results[]; .resident.images_per_s | .p5 > 0 and .p5 <= .median and .median <= .p95)'
+expect_jq 'all(.results[]; .images_per_s_with_transfers == .images_per_s.median and .images_per_s_without_transfers == .resident.images_per_s.median)'
+expect_jq '.bundles == "auto"'
 expect_jq 'all(.results[]; .latency_ms | .p50 > 0 and .p50 <= .p90 and .p90 <= .p95 and .p95 <= .p99)'
 # figures that follow from each other
 expect_jq 'all(.results[]; (.images_per_s.median * .latency_ms.p50 / 1000 / .batch) as $x | $x > 0.999 and $x < 1.001)'
@@ -28,6 +30,8 @@ expect_jq '.verdict | length == 1 and (.[0] | startswith("v1 on '"$device"':0: f
 run bench v1 --fold 1-2 --batch 8 --layers "${quick[@]}"
 expect_rc 0
 expect_out "IMAGES/S"
+expect_out "with transfers"
+expect_out "without transfers"
 expect_out "SCHEDULE"
 expect_out "layer by layer"
 expect_out "conv1"
@@ -39,6 +43,12 @@ run bench v2 n1 --fold 1 --batch 4 --precision f32 --no-transfers --threads 1 --
 expect_rc 0
 expect_jq '[.results[].model] == ["v2", "n1"] and all(.results[]; .copies | not) and .input_dtype == "f32"'
 expect_jq 'all(.results[]; .images_per_s == .resident.images_per_s)'
+expect_jq 'all(.results[]; .images_per_s_with_transfers == null and .images_per_s_without_transfers > 0)'
+run bench v1 --fold 1 --batch 4 --bundles off "${quick[@]}"
+expect_rc 0
+run bench v1 --fold 1 --batch 4 --bundles maybe "${quick[@]}"
+expect_rc 2
+expect_err "is not auto, off or on"
 
 # a model that is folded already is measured as it is
 if [ "${WITH_ONNX:-ON}" = ON ]; then

@@ -16,7 +16,7 @@ expect_jq '[.devices[] | has("id") and has("backend") and has("title") and (.ava
 expect_jq '[.devices[] | select(.available) | (.name | length > 0) and (.driver | length > 0) and .units >= 1 and .memory_bytes > 0
     and (.precisions | index("f32") != null) and (.cache_bytes | length == 3) and (.unified_memory | type == "boolean")] | all'
 expect_jq '[.devices[] | select(.available | not) | .why | length > 0] | all'
-expect_jq '[.devices[] | select(.id == "ref:0")] | length == 1 and .[0].oracle'
+expect_jq '[.devices[] | select(.id == "ref:0")] | length == 1 and .[0].oracle and (.[0].precisions | index("tf32") != null)'
 [ "$device" = ref ] || expect_jq '[.devices[] | select(.id == "cpu:0")] | length == 1 and .[0].kind == "cpu" and (.[0].oracle | not)'
 
 # a folder without backends: nothing is there, and it says so

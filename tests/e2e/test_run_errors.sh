@@ -71,6 +71,7 @@ refuse 3 "" run v1 --input good.ppm --device "$device:99" --quiet
 refuse 3 "cuda" run v1 --input good.ppm --device cuda --quiet
 if [ "$device" = cpu ]; then
     refuse 4 "f64" run v1 --input good.ppm --device cpu --precision f64 --quiet
+    refuse 4 "does not compute in tf32; it has f32" run v1 --input good.ppm --device cpu --precision tf32 --quiet
 fi
 
 # f against batch, scaling against channels

@@ -38,6 +38,7 @@ static gpu_traits lanes_traits(uint32_t subgroup, bool is_card) {
                         .local_bytes = is_card ? 16 << 10 : 32 << 10,
                         .real_local = is_card,
                         .lockstep = true,
+                        .glsl = true,
                         .max_vec = 4,
                         .narrow = subgroup != 64,
                         .texels = !is_card,
@@ -45,12 +46,31 @@ static gpu_traits lanes_traits(uint32_t subgroup, bool is_card) {
                         .matrix = is_card && subgroup != 0};
 }
 
+/* Items that are lanes, and kernels built from texts: CUDA's devices. */
+static gpu_traits warp_traits(int32_t generation) {
+    return (gpu_traits){.vec = 4,
+                        .units = 80,
+                        .max_items = 1024,
+                        .subgroup = 32,
+                        .local_bytes = 48 << 10,
+                        .shared_bytes = generation >= 80 ? 163 << 10 : 64 << 10,
+                        .real_local = true,
+                        .lockstep = true,
+                        .dot8 = true,
+                        .gemm_library = generation > 0,
+                        .max_vec = 4,
+                        .narrow = true,
+                        .bf16 = true,
+                        .tf32 = generation >= 80,
+                        .mma = generation};
+}
+
 typedef struct named_traits {
     const char *name;
     gpu_traits traits;
 } named_traits;
 
-enum { DEVICES = 9 };
+enum { DEVICES = 12 };
 
 static void all_devices(named_traits out[DEVICES]) {
     out[0] = (named_traits){"a CPU of 16 lanes", cpu_traits(16)};
@@ -62,6 +82,9 @@ static void all_devices(named_traits out[DEVICES]) {
     out[6] = (named_traits){"lanes of a CPU", lanes_traits(8, false)};
     out[7] = (named_traits){"lanes of a GPU", lanes_traits(64, true)};
     out[8] = (named_traits){"lanes that keep their numbers", lanes_traits(0, true)};
+    out[9] = (named_traits){"warps", warp_traits(80)};
+    out[10] = (named_traits){"warps of an old card", warp_traits(70)};
+    out[11] = (named_traits){"warps alone", warp_traits(0)};
 }
 
 #endif

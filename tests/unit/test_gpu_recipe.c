@@ -9,9 +9,10 @@
 #include "cases.h"
 #include "gpu/gpu.h"
 #include "gpu_devices.h"
+#include "gpu_steps.h"
 #include "run/host.h"
 
-enum { MOST = 256 };
+enum { MOST = 512 };
 static const uint64_t most_scratch = 4ull << 31; /* offsets into it are 32-bit numbers of elements */
 
 /* ---- an engine that counts ----------------------------------------------------------------------------------------- */
@@ -36,77 +37,6 @@ static fr_host counting_host(void) {
     host.alloc = counting_alloc;
     host.free = counting_free;
     return host;
-}
-
-/* ---- steps with weights of exactly their size, so that a read past the end is seen -------------------------------------- */
-
-typedef struct weighted {
-    fr_step step, sub[CONF_MAX_SUB];
-    fr_weights weights, sub_weights[CONF_MAX_SUB];
-} weighted;
-
-static bool is_byte(uint16_t dtype) {
-    return dtype == FR_U8 || dtype == FR_S8;
-}
-
-static void set_scales(fr_step *step) {
-    for (int32_t i = 0; i < step->n_src; i++)
-        step->src[i].scale = is_byte(step->src[i].dtype) && step->kind != FR_STEP_INGEST ? 0.5f : 0.0f;
-    step->dst.scale = is_byte(step->dst.dtype) ? 0.5f : 0.0f;
-}
-
-static void *exactly(size_t count, size_t item) {
-    return calloc(count ? count : 1, item);
-}
-
-static void weights_make(const fr_step *step, fr_weights *w) {
-    size_t outs = (size_t)step->dst.c, each = (size_t)step->src[0].c;
-    *w = (fr_weights){.struct_bytes = sizeof *w};
-    if (step->kind == FR_STEP_CONV)
-        each = each / (size_t)step->groups * (size_t)step->win.kh * (size_t)step->win.kw;
-    if (step->kind == FR_STEP_FC)
-        each = each * (size_t)step->src[0].h * (size_t)step->src[0].w;
-    if (step->kind == FR_STEP_CONV || step->kind == FR_STEP_FC) {
-        if (step->compute == FR_PRECISION_INT8) {
-            w->weight_s8 = exactly(outs * each, 1);
-            w->weight_scale = exactly(outs, sizeof(float));
-        } else {
-            w->weight = exactly(outs * each, sizeof(float));
-        }
-        w->bias = step->has_bias ? exactly(outs, sizeof(float)) : NULL;
-    }
-    if (step->kind == FR_STEP_INGEST) {
-        w->mean = exactly((size_t)step->image_c, sizeof(float));
-        w->scale = exactly((size_t)step->image_c, sizeof(float));
-    }
-}
-
-static void weights_free(const fr_weights *w) {
-    const void *blocks[] = {w->weight, w->bias, w->weight_s8, w->weight_scale, w->mean, w->scale};
-    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
-        free((void *)(uintptr_t)blocks[i]);
-}
-
-static void weighted_make(const conf_case *from, weighted *out) {
-    memset(out, 0, sizeof *out);
-    out->step = from->step;
-    set_scales(&out->step);
-    weights_make(&out->step, &out->weights);
-    for (int32_t i = 0; i < from->step.n_sub; i++) {
-        out->sub[i] = from->sub[i];
-        set_scales(&out->sub[i]);
-        weights_make(&out->sub[i], &out->sub_weights[i]);
-    }
-    if (from->step.n_sub) {
-        out->step.sub = out->sub;
-        out->weights.sub = out->sub_weights;
-    }
-}
-
-static void weighted_free(weighted *w) {
-    weights_free(&w->weights);
-    for (int32_t i = 0; i < w->step.n_sub; i++)
-        weights_free(&w->sub_weights[i]);
 }
 
 /* ---- what must hold -------------------------------------------------------------------------------------------------- */
@@ -194,6 +124,10 @@ static bool kernel_exists(const char *file, const char *kernel) {
         char path[512];
         snprintf(path, sizeof path, "%s/shaders/opencl/%s.cl", FOLDRUN_SOURCE_DIR, file);
         FILE *f = fopen(path, "rb");
+        if (!f) {
+            snprintf(path, sizeof path, "%s/backends/cuda/kernels/%s.cu", FOLDRUN_SOURCE_DIR, file);
+            f = fopen(path, "rb");
+        }
         if (!f)
             return false;
         static char text[1 << 17];
@@ -213,10 +147,14 @@ static bool is_sound_kernel(const char *where, const gpu_traits *traits, const g
         SAY(d->groups[k] > 0 && d->groups[k] < 1u << 31, "%s: %u groups", d->kernel, d->groups[k]);
     }
     SAY(items >= 1 && items <= traits->max_items, "%s: groups of %llu items", d->kernel, (unsigned long long)items);
-    if (traits->lockstep)
+    if (traits->lockstep) /* CUDA's grids are as narrow as Vulkan's, but for the first dimension */
+        SAY(d->groups[1] < 1 << 16 && d->groups[2] < 1 << 16, "%s: %u x %u groups", d->kernel, d->groups[1],
+            d->groups[2]);
+    if (traits->glsl)
         SAY(shader_exists(d->kernel), "there is no shaders/vulkan/%s.comp", d->kernel);
     else
-        SAY(kernel_exists(d->file, d->kernel), "shaders/opencl/%s.cl has no %s", d->file, d->kernel);
+        SAY(kernel_exists(d->file, d->kernel), "neither shaders/opencl/%s.cl nor backends/cuda/kernels/%s.cu has %s",
+            d->file, d->file, d->kernel);
     for (int32_t i = 0; i < d->n_defines; i++) {
         for (int32_t k = 0; k < i; k++)
             SAY(strcmp(d->defines[i].name, d->defines[k].name) != 0, "%s is defined twice", d->defines[i].name);
@@ -262,14 +200,6 @@ static bool ask(const char *where, const gpu_traits *traits, const fr_step *step
     SAY(gpu_candidates(traits, "t", step, NULL, NULL, list, MOST, out_count) == FR_OK, "no answer");
     SAY(*out_count < MOST, "%u candidates", *out_count);
     return is_sound_answer(where, step, list, *out_count);
-}
-
-static fr_step settled(const fr_step *step, const fr_candidate *c) {
-    fr_step with = *step;
-    for (int32_t s = 0; s < step->n_src; s++)
-        with.src[s].layout = c->src_layout[s];
-    with.dst.layout = c->dst_layout;
-    return with;
 }
 
 /* The candidate's own layouts, asked for: it stands by its answer. */

@@ -27,10 +27,14 @@ static void drop(lowered *l) {
     memset(l, 0, sizeof *l);
 }
 
-static fr_status lower(lowered *l, const char *name, bool fuse) {
+static fr_status lower_in(lowered *l, const char *name, bool fuse, fr_precision precision) {
     memset(l, 0, sizeof *l);
-    fr_lowering how = {
-        .input_dtype = FR_F32, .input_chw = true, .fuse_pool = fuse, .fuse_act = fuse, .fuse_residual = fuse};
+    fr_lowering how = {.precision = precision,
+                       .input_dtype = FR_F32,
+                       .input_chw = true,
+                       .fuse_pool = fuse,
+                       .fuse_act = fuse,
+                       .fuse_residual = fuse};
     FR_TRY(fr_context_new(NULL, &l->context));
     FR_TRY(fr_model_load(l->context, name, &l->model));
     FR_TRY(fr_graph_clone(l->model->graph, &l->graph));
@@ -38,6 +42,29 @@ static fr_status lower(lowered *l, const char *name, bool fuse) {
     FR_TRY(fr_graph_materialize(l->graph));
     FR_TRY(fr_graph_infer(l->graph, 1));
     return fr_steps_lower(l->graph, &how, &l->steps);
+}
+
+static fr_status lower(lowered *l, const char *name, bool fuse) {
+    return lower_in(l, name, fuse, FR_PRECISION_F32);
+}
+
+TEST(tf32_is_f32_but_for_products) {
+    static const char *const models[] = {"v1", "n4"};
+    for (int m = 0; m < 2; m++)
+        for (int fuse = 0; fuse < 2; fuse++) {
+            lowered l;
+            int products = 0;
+            CHECK_OK(lower_in(&l, models[m], fuse, FR_PRECISION_TF32));
+            for (int32_t i = 0; i < l.steps.n_items; i++) {
+                const fr_step *s = &l.steps.items[i].step;
+                bool multiplies = s->kind == FR_STEP_CONV || s->kind == FR_STEP_FC;
+                CHECK_INT(s->compute, multiplies ? FR_PRECISION_TF32 : FR_PRECISION_F32);
+                CHECK_INT(s->dst.dtype, FR_F32);
+                products += multiplies;
+            }
+            CHECK(products >= 3);
+            drop(&l);
+        }
 }
 
 TEST(v1_is_eight_steps) {

@@ -59,7 +59,7 @@ TEST(a_broken_module_is_listed_with_its_reason) {
         {"holes", "lacks launch", FR_UNAVAILABLE},
         {"lacking", "libfake_hidden.so", FR_UNAVAILABLE},
         {"moot", "exports no fr_backend_entry", FR_UNAVAILABLE},
-        {"old", "version 77 of the backend table, this foldrun version 1", FR_UNAVAILABLE},
+        {"old", "version 77 of the backend table, this foldrun version 2", FR_UNAVAILABLE},
         {"other", "calls itself 'another'", FR_UNAVAILABLE},
         {"short", "has 64 bytes", FR_UNAVAILABLE},
         {"wordless", "it gives no reason", FR_DEVICE_LOST},

@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define FR_BACKEND_ABI   1u
+#define FR_BACKEND_ABI   2u
 #define FR_BACKEND_ENTRY "fr_backend_entry"
 
 /* ---- what the engine offers a backend ---------------------------------------------------------------- */
@@ -282,10 +282,12 @@ typedef struct fr_backend {
     /* Returns at once where the device works on its own; a CPU may run it here and now. Allocates nothing. */
     fr_status (*launch)(fr_queue *queue, const fr_launch *launch);
 
-    /* Many launches as one replayable submission. Optional: NULL = the engine launches one by one. `valid` is taken
-     * anew at each replay. */
+    /* Many launches as one replayable submission. Optional: NULL = the engine launches one by one; so it does after
+     * FR_UNSUPPORTED. Every replay runs the launches in turn as they were given, each with its own `valid`, and may begin
+     * while an earlier one on the same queue still runs: they take their turns. Buffers and programs outlive the
+     * bundle, and it is freed when no replay runs. buffer_point does not reach into it. */
     fr_status (*bundle_new)(fr_device *device, const fr_launch *launches, uint32_t count, fr_bundle **out_bundle);
-    fr_status (*bundle_launch)(fr_queue *queue, fr_bundle *bundle, int32_t valid);
+    fr_status (*bundle_launch)(fr_queue *queue, fr_bundle *bundle);
     void (*bundle_free)(fr_bundle *bundle);
 
     fr_status (*event_new)(fr_device *device, fr_event **out_event);

@@ -165,6 +165,13 @@ typedef enum fr_tuning {
     FR_TUNING_FRESH = 2   /* measured now, whatever the cache says */
 } fr_tuning;
 
+/* The launches of a block as one submission, made when a number of images comes the second time. For comparing. */
+typedef enum fr_bundling {
+    FR_BUNDLING_AUTO = 0, /* on GPUs whose backend can */
+    FR_BUNDLING_OFF = 1,
+    FR_BUNDLING_ON = 2 /* FR_UNSUPPORTED where the backend cannot */
+} fr_bundling;
+
 typedef struct fr_session_options {
     uint32_t struct_bytes;
     const char *device; /* "cpu", "cpu:0", ...; NULL = the CPU. Missing = an error, never another device. */
@@ -185,6 +192,7 @@ typedef struct fr_session_options {
     /* Words, "direct,fc" or "-chain": of the kernels for a step only those whose name contains one are used, and none that
      * contains one with a minus, where that leaves any. NULL = all. For comparing kernels. */
     const char *kernels;
+    fr_bundling bundles;
 } fr_session_options;
 
 FR_EXPORT fr_status fr_session_open(fr_context *context, const fr_model *model, const fr_session_options *options,

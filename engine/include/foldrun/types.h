@@ -51,8 +51,10 @@ typedef enum fr_precision {
     FR_PRECISION_F16 = 1,
     FR_PRECISION_BF16 = 2,
     FR_PRECISION_INT8 = 3,
-    FR_PRECISION_F64 = 4
+    FR_PRECISION_F64 = 4,
+    FR_PRECISION_TF32 = 5 /* stored as f32, products of numbers rounded to 10 bits, summed in f32 */
 } fr_precision;
+enum { FR_PRECISIONS = 6 };
 
 typedef enum fr_device_kind {
     FR_DEVICE_CPU = 1,
@@ -73,7 +75,7 @@ typedef struct fr_device_facts {
     uint32_t kind;       /* fr_device_kind */
     uint32_t flags;      /* FR_DEVICE_* */
     uint32_t units;      /* cores, compute units, SMs */
-    uint32_t lanes;      /* independent in-order queues that together fill the device (CPU: cores; GPU: 1) */
+    uint32_t lanes;      /* independent in-order queues that together fill the device (CPU: cores; GPU: 1 or 2) */
     uint32_t precisions; /* bit (1u << fr_precision) */
     uint64_t memory_bytes;
     uint64_t cache_bytes[3]; /* L1 a unit, L2 a unit (0 = none), last level of the device */
