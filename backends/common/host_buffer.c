@@ -61,19 +61,14 @@ fr_status host_buffer_point(fr_buffer *buffer, void *memory, uint64_t bytes) {
 }
 
 static fr_status check_range(const fr_buffer *buffer, uint64_t offset, uint64_t bytes, const char *what) {
-    if (offset <= buffer->bytes && bytes <= buffer->bytes - offset)
-        return FR_OK;
-    return host_fail(buffer->device->host, FR_INVALID, "%s: %llu bytes at %llu lie past the buffer's end (%llu bytes)",
-                     what, (unsigned long long)bytes, (unsigned long long)offset, (unsigned long long)buffer->bytes);
+    return host_range_check(buffer->device->host, &buffer->bytes, offset, bytes, what);
 }
 
 fr_status host_binding_at(const fr_host *host, const fr_binding *binding, uint64_t bytes, const char *what,
                           void **out_at) {
     *out_at = NULL;
-    if (!binding->buffer)
-        return bytes == 0 ? FR_OK : host_fail(host, FR_INVALID, "%s: no buffer is bound", what);
-    HOST_TRY(check_range(binding->buffer, binding->offset, bytes, what));
-    if (binding->buffer->at)
+    HOST_TRY(host_range_check(host, binding->buffer ? &binding->buffer->bytes : NULL, binding->offset, bytes, what));
+    if (binding->buffer && binding->buffer->at)
         *out_at = binding->buffer->at + binding->offset;
     return FR_OK;
 }

@@ -15,6 +15,16 @@ fr_status host_alloc(const fr_host *host, uint64_t bytes, const char *what, void
     return FR_OK;
 }
 
+fr_status host_range_check(const fr_host *host, const uint64_t *size, uint64_t offset, uint64_t bytes,
+                           const char *what) {
+    if (!size)
+        return bytes == 0 ? FR_OK : host_fail(host, FR_INVALID, "%s: no buffer is bound", what);
+    if (offset <= *size && bytes <= *size - offset)
+        return FR_OK;
+    return host_fail(host, FR_INVALID, "%s: %llu bytes at %llu lie past the buffer's end (%llu bytes)", what,
+                     (unsigned long long)bytes, (unsigned long long)offset, (unsigned long long)*size);
+}
+
 void host_account_add(host_device *device, fr_buffer_kind kind, uint64_t bytes) {
     unsigned long long live = atomic_fetch_add(&device->live[kind], bytes) + bytes;
     unsigned long long peak = atomic_load(&device->peak[kind]);

@@ -47,6 +47,10 @@ fr_status host_alloc(const fr_host *host, uint64_t bytes, const char *what, void
 void host_account_add(host_device *device, fr_buffer_kind kind, uint64_t bytes);
 void host_account_drop(host_device *device, fr_buffer_kind kind, uint64_t bytes);
 
+/* FR_INVALID, in words, when nothing is bound (size NULL) though there are bytes, or `bytes` at `offset` end past `size`. */
+fr_status host_range_check(const fr_host *host, const uint64_t *size, uint64_t offset, uint64_t bytes,
+                           const char *what) FR_MUST_CHECK;
+
 /* The first byte of a binding, `bytes` long. FR_INVALID when nothing is bound or the end lies past the buffer's, in
  * words: `what` is "source", "destination" or "scratch". Cheap enough for launch. bytes = 0 with no buffer is NULL. */
 fr_status host_binding_at(const fr_host *host, const fr_binding *binding, uint64_t bytes, const char *what,

@@ -32,6 +32,7 @@
     X(cuDeviceTotalMem) \
     X(cuDeviceGetPCIBusId) \
     X(cuCtxDestroy) \
+    X(cuCtxPopCurrent) \
     X(cuCtxSetCurrent) \
     X(cuCtxGetCurrent) \
     X(cuMemGetInfo) \
@@ -48,6 +49,7 @@
     X(cuStreamDestroy) \
     X(cuStreamSynchronize) \
     X(cuStreamWaitEvent) \
+    X(cuThreadExchangeStreamCaptureMode) \
     X(cuStreamBeginCapture) \
     X(cuStreamEndCapture) \
     X(cuEventCreate) \
@@ -114,7 +116,7 @@ void cud_nvrtc_open(const fr_host *host, int driver_version, const int32_t *arch
                     cud_nvrtc *out_nvrtc);
 void cud_nvrtc_close(cud_nvrtc *nvrtc);
 /* The architecture that kernels for a device of this one are compiled for: its own, or the nearest below of the same
- * generation, whose kernels run there too. 0 when NVRTC knows none. */
+ * generation, whose kernels run there too (but not to or from a Tegra's). 0 when NVRTC knows none. */
 int32_t cud_nvrtc_arch(const cud_nvrtc *nvrtc, int32_t arch);
 
 /* ---- library.c ------------------------------------------------------------------------------------------------------ */

@@ -121,6 +121,9 @@ static fr_status check_fits(fr_device *device, CUfunction kernel, const gpu_disp
     if (shared > limit)
         return host_fail(host, FR_UNSUPPORTED, "cuda: %s wants %llu bytes of shared memory, this device has %llu",
                          dispatch->kernel, (unsigned long long)shared, (unsigned long long)limit);
+    if (dispatch->shared_bytes > 0) /* a wish: two blocks side by side need all of the unit's shared memory */
+        (void)device->cu->cuFuncSetAttribute(kernel, CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT,
+                                             CU_SHAREDMEM_CARVEOUT_MAX_SHARED);
     if (shared <= CUD_STATIC_SHARED_BYTES)
         return FR_OK;
     pthread_mutex_lock(&device->lock); /* two threads must not both look first and then set */

@@ -1,17 +1,17 @@
 /* Bundles: launches captured once as a CUDA graph, and replayed with one call. */
-#include "cud.h"
-#include "ways.h"
+#include "program.h"
 
-/* With capture_lock held: the queue that launches are captured from. What libraries need for it must be there before, for little
- * else may be called while a stream captures. */
-static fr_status capture_queue(fr_device *device, fr_queue **out_queue) {
-    *out_queue = NULL;
-    if (!device->capture)
-        HOST_TRY(cud_queue_open(device, 0, &device->capture));
-    HOST_TRY(cud_dnn_queue_ready(device->capture));
-    HOST_TRY(cud_lt_queue_ready(device->capture));
-    *out_queue = device->capture;
-    return FR_OK;
+/* A queue of the bundle's own to capture from: two bundles may replay at once, and what cuDNN keeps in a handle is in their graphs.
+ * What libraries need for it must be there before, for little else may be called while a stream captures. */
+static fr_status open_recorder(fr_bundle *bundle, const fr_launch *launches, uint32_t count) {
+    bool has_library = false;
+    for (uint32_t i = 0; i < count; i++)
+        has_library |= launches[i].program->op != NULL;
+    HOST_TRY(cud_queue_open(bundle->device, 0, &bundle->recorder));
+    if (!has_library)
+        return FR_OK; /* a handle is dear */
+    HOST_TRY(cud_dnn_queue_ready(bundle->recorder));
+    return cud_lt_queue_ready(bundle->recorder);
 }
 
 static fr_status launch_all(fr_queue *queue, const fr_launch *launches, uint32_t count) {
@@ -23,9 +23,8 @@ static fr_status launch_all(fr_queue *queue, const fr_launch *launches, uint32_t
 static fr_status capture(fr_queue *queue, const fr_launch *launches, uint32_t count, CUgraph *out_graph) {
     fr_device *device = queue->device;
     const fr_host *host = device->base.host;
-    /* THREAD_LOCAL: other threads go on allocating memory and loading kernels meanwhile */
-    HOST_TRY(cud_check(device, host,
-                       device->cu->cuStreamBeginCapture(queue->stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
+    /* RELAXED: this thread and others go on allocating memory and loading kernels meanwhile */
+    HOST_TRY(cud_check(device, host, device->cu->cuStreamBeginCapture(queue->stream, CU_STREAM_CAPTURE_MODE_RELAXED),
                        "cuStreamBeginCapture", "a bundle"));
     fr_status status = launch_all(queue, launches, count);
     CUresult code = device->cu->cuStreamEndCapture(queue->stream, out_graph); /* also when nothing comes of it */
@@ -36,12 +35,10 @@ static fr_status capture(fr_queue *queue, const fr_launch *launches, uint32_t co
 
 static fr_status make(fr_bundle *bundle, const fr_launch *launches, uint32_t count) {
     fr_device *device = bundle->device;
-    fr_queue *queue;
-    pthread_mutex_lock(&device->capture_lock);
-    fr_status status = capture_queue(device, &queue);
-    if (status == FR_OK)
-        status = capture(queue, launches, count, &bundle->graph);
-    pthread_mutex_unlock(&device->capture_lock);
+    HOST_TRY(open_recorder(bundle, launches, count));
+    pthread_mutex_lock(&device->quiet);
+    fr_status status = capture(bundle->recorder, launches, count, &bundle->graph);
+    pthread_mutex_unlock(&device->quiet);
     if (status != FR_OK)
         return status;
     return cud_check(device, device->base.host,
@@ -91,5 +88,6 @@ void cud_bundle_free(fr_bundle *bundle) {
         (void)device->cu->cuGraphExecDestroy(bundle->exec);
     if (bundle->graph)
         (void)device->cu->cuGraphDestroy(bundle->graph);
+    cud_queue_close(bundle->recorder);
     device->base.host->free(bundle);
 }

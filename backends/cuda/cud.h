@@ -64,9 +64,8 @@ struct fr_device {
     cud_dnn *dnn;     /* NULL without the library */
     cud_lt *lt;
     bool has_graphs, has_pinned; /* unless FOLDRUN_CUDA_WITHOUT said otherwise when it was opened */
-    pthread_mutex_t capture_lock;
-    fr_queue *capture;   /* what bundles are recorded from; made with the first */
-    atomic_bool is_lost; /* a kernel failed for good: every later call answers FR_DEVICE_LOST */
+    pthread_mutex_t quiet; /* held while a stream is captured, and around libraries' calls that would spoil a capture */
+    atomic_bool is_lost;   /* a kernel failed for good: every later call answers FR_DEVICE_LOST */
 };
 
 struct fr_queue {
@@ -93,6 +92,7 @@ struct fr_event {
 
 struct fr_bundle {
     fr_device *device;
+    fr_queue *recorder; /* captured from; a library's handle of it is in the graph */
     CUgraph graph;
     CUgraphExec exec;
 };
@@ -103,6 +103,9 @@ struct fr_bundle {
  * FR_DEVICE_LOST (then the device, if given, is marked) or FR_INTERNAL. */
 fr_status cud_check(fr_device *device, const fr_host *host, CUresult code, const char *call,
                     const char *what) FR_MUST_CHECK;
+/* After a library's failure, for its own codes do not tell: FR_DEVICE_LOST when the driver says so, else FR_OK. The device may be
+ * NULL: one that is not there. */
+fr_status cud_check_there(fr_device *device, const char *call, const char *what) FR_MUST_CHECK;
 /* Makes the device's context the thread's current one. FR_DEVICE_LOST once it is lost. entry.c gives the caller back the one it
  * had. */
 fr_status cud_enter(fr_device *device) FR_MUST_CHECK;

@@ -9,15 +9,27 @@ struct cud_dnn {
     bool has_failed;
 };
 
+static void handle_free(fr_device *device, cudnnHandle_t handle) {
+    if (!handle)
+        return;
+    pthread_mutex_lock(&device->quiet);
+    (void)device->driver->dnn.cudnnDestroy(handle);
+    pthread_mutex_unlock(&device->quiet);
+}
+
+/* Not while a stream of this thread is captured: `quiet` is held then. */
 static fr_status handle_new(fr_device *device, CUstream stream, cudnnHandle_t *out_handle) {
     const cud_dnn_api *api = &device->driver->dnn;
-    const dnn_lib lib = {.host = device->base.host, .api = api};
+    const dnn_lib lib = {.host = device->base.host, .device = device, .api = api};
     cudnnHandle_t handle = NULL;
     *out_handle = NULL;
-    HOST_TRY(dnn_check(&lib, api->cudnnCreate(&handle), "cudnnCreate", device->found->facts.name));
+    pthread_mutex_lock(&device->quiet);
+    cudnnStatus_t code = api->cudnnCreate(&handle);
+    pthread_mutex_unlock(&device->quiet);
+    HOST_TRY(dnn_check(&lib, code, "cudnnCreate", device->found->facts.name));
     fr_status status = dnn_check(&lib, api->cudnnSetStream(handle, stream), "cudnnSetStream", "a queue");
     if (status != FR_OK)
-        (void)api->cudnnDestroy(handle);
+        handle_free(device, handle);
     else
         *out_handle = handle;
     return status;
@@ -38,8 +50,7 @@ void cud_dnn_close(fr_device *device) {
     cud_dnn *dnn = device->dnn;
     if (!dnn)
         return;
-    if (dnn->handle)
-        (void)device->driver->dnn.cudnnDestroy(dnn->handle);
+    handle_free(device, dnn->handle);
     pthread_mutex_destroy(&dnn->lock);
     device->base.host->free(dnn);
     device->dnn = NULL;
@@ -55,14 +66,15 @@ fr_status dnn_take(fr_device *device, dnn_lib *out_lib) {
     else if (!dnn->handle)
         status = handle_new(device, device->own, &dnn->handle);
     if (status != FR_OK) {
-        if (!dnn->has_failed)
+        if (!dnn->has_failed && status != FR_NO_MEMORY && status != FR_DEVICE_LOST) { /* those say nothing of cuDNN */
             host->log(1, "cuda: cuDNN %d does not start on %s: it is left out", device->driver->dnn.version,
                       device->found->facts.name);
-        dnn->has_failed = true;
+            dnn->has_failed = true;
+        }
         pthread_mutex_unlock(&dnn->lock);
         return status;
     }
-    *out_lib = (dnn_lib){.host = host, .api = &device->driver->dnn, .handle = dnn->handle};
+    *out_lib = (dnn_lib){.host = host, .device = device, .api = &device->driver->dnn, .handle = dnn->handle};
     return FR_OK;
 }
 
@@ -87,8 +99,7 @@ fr_status cud_dnn_queue_ready(fr_queue *queue) {
 }
 
 void cud_dnn_queue_close(fr_queue *queue) {
-    if (queue->dnn_handle)
-        (void)queue->device->driver->dnn.cudnnDestroy(queue->dnn_handle);
+    handle_free(queue->device, queue->dnn_handle);
     queue->dnn_handle = NULL;
 }
 

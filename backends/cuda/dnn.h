@@ -12,13 +12,14 @@
 
 typedef struct dnn_lib { /* whom to ask */
     const fr_host *host;
+    fr_device *device; /* NULL: it is not here */
     const cud_dnn_api *api;
     cudnnHandle_t handle;                /* of the device, or NULL and: */
     cudnnBackendDescriptor_t properties; /* of a device that is not here */
 } dnn_lib;
 
 /* FR_OK for SUCCESS. What cuDNN has no engine for, and what it finds wrong with a description, is FR_UNSUPPORTED with its own
- * words; then FR_NO_MEMORY, and FR_INTERNAL for what failed while it ran. */
+ * words; then FR_NO_MEMORY, and FR_INTERNAL for what failed while it ran; FR_DEVICE_LOST where the driver says that it is. */
 fr_status dnn_check(const dnn_lib *lib, cudnnStatus_t code, const char *call, const char *what) FR_MUST_CHECK;
 
 /* ---- dnn_graph.c ---------------------------------------------------------------------------------------------------- */

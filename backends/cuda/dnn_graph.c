@@ -11,6 +11,7 @@ fr_status dnn_check(const dnn_lib *lib, cudnnStatus_t code, const char *call, co
     if (code == CUDNN_STATUS_SUCCESS)
         return FR_OK;
     lib->api->cudnnGetLastErrorString(words, sizeof words);
+    HOST_TRY(cud_check_there(lib->device, call, what));
     size_t length = strcspn(words, "\n");
     words[length] = '\0';
     fr_status status = FR_UNSUPPORTED;

@@ -90,7 +90,10 @@ fr_status dnn_op_run(dnn_op *op, const dnn_lib *lib, const cud_place *place) {
 fr_status dnn_op_enqueue(cud_op *base, fr_queue *queue, const cud_place *place) {
     dnn_op *op = (dnn_op *)base;
     HOST_TRY(cud_dnn_queue_ready(queue));
-    const dnn_lib lib = {.host = op->device->base.host, .api = &op->device->driver->dnn, .handle = queue->dnn_handle};
+    const dnn_lib lib = {.host = op->device->base.host,
+                         .device = op->device,
+                         .api = &op->device->driver->dnn,
+                         .handle = queue->dnn_handle};
     HOST_TRY(dnn_op_run(op, &lib, place));
     return op->has_pool ? cud_dispatch_enqueue(queue, &op->pool, place, 0) : FR_OK;
 }
@@ -99,7 +102,7 @@ void dnn_op_free(fr_device *device, cud_op *base) {
     dnn_op *op = (dnn_op *)base;
     if (!op)
         return;
-    const dnn_lib lib = {.host = device->base.host, .api = &device->driver->dnn};
+    const dnn_lib lib = {.host = device->base.host, .device = device, .api = &device->driver->dnn};
     dnn_op_forget_packs(op);
     dnn_plan_free(&lib, &op->plan);
     dnn_graph_free(&lib, &op->graph);

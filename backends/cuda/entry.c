@@ -1,6 +1,7 @@
 /*
  * The table of the CUDA backend. The thread that calls may have a context of its own current, for work that has nothing to do
- * with ours (a framework in the same program): it finds it as it was when we return.
+ * with ours (a framework in the same program): it finds it as it was when we return. Another thread of it may be capturing a
+ * stream, in a mode that forbids all threads what we do: in here this one has the mode in which neither disturbs the other.
  */
 #include <stdio.h>
 
@@ -12,16 +13,21 @@ static char version[32];
 typedef struct visit {
     const cud_api *cu;
     CUcontext before;
+    CUstreamCaptureMode mode;
+    bool has_mode;
 } visit;
 
 static visit arrive(const cud_api *cu) {
-    visit v = {.cu = cu};
+    visit v = {.cu = cu, .mode = CU_STREAM_CAPTURE_MODE_RELAXED};
     (void)cu->cuCtxGetCurrent(&v.before);
+    v.has_mode = cu->cuThreadExchangeStreamCaptureMode(&v.mode) == CUDA_SUCCESS;
     return v;
 }
 
 static fr_status leave(visit v, fr_status status) {
     (void)v.cu->cuCtxSetCurrent(v.before);
+    if (v.has_mode)
+        (void)v.cu->cuThreadExchangeStreamCaptureMode(&v.mode);
     return status;
 }
 
@@ -40,7 +46,6 @@ static fr_status leave(visit v, fr_status status) {
         (void)leave(visit_, FR_OK);             \
     } while (0)
 
-/* Its own context is gone then, so the caller must not be left in it. */
 static fr_status device_open(fr_driver *driver, uint32_t index, fr_device **out_device) {
     VISIT(&driver->cu, cud_device_open(driver, index, out_device));
 }

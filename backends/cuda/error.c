@@ -1,6 +1,8 @@
 /* CUDA's error codes in words, and what they mean to the engine. */
 #include "cud.h"
 
+enum { CONTAINED = 226, TENSOR_MEMORY_LEAK = 721 }; /* the headers of CUDA 12.0 have no names for them */
+
 #define NAMED(code) \
     { code, #code }
 static const struct {
@@ -67,6 +69,8 @@ static const struct {
     NAMED(CUDA_ERROR_TIMEOUT),
     NAMED(CUDA_ERROR_EXTERNAL_DEVICE),
     NAMED(CUDA_ERROR_UNKNOWN),
+    {(CUresult)CONTAINED, "CUDA_ERROR_CONTAINED"},
+    {(CUresult)TENSOR_MEMORY_LEAK, "CUDA_ERROR_TENSOR_MEMORY_LEAK"},
 };
 #undef NAMED
 
@@ -78,6 +82,12 @@ static const char *name_of(CUresult code) {
 }
 
 static fr_status meaning(CUresult code, const char **out_hint) {
+    if ((int)code == CONTAINED || (int)code == TENSOR_MEMORY_LEAK) {
+        *out_hint =
+            "the device was lost, for this program as a whole: start the program again; the system's log (dmesg, "
+            "Xid) may tell why";
+        return FR_DEVICE_LOST;
+    }
     switch (code) {
     case CUDA_ERROR_OUT_OF_MEMORY:
         *out_hint = "device memory is short: try a smaller --batch, or close other programs on the device";
@@ -170,15 +180,30 @@ static fr_status meaning(CUresult code, const char **out_hint) {
     }
 }
 
+/* What has no better name is, once a device was opened, a kernel's failure. */
+static fr_status meaning_on(const fr_device *device, CUresult code, const char **out_hint) {
+    return meaning(device && code == CUDA_ERROR_UNKNOWN ? CUDA_ERROR_LAUNCH_FAILED : code, out_hint);
+}
+
 fr_status cud_check(fr_device *device, const fr_host *host, CUresult code, const char *call, const char *what) {
     const char *hint;
     if (code == CUDA_SUCCESS)
         return FR_OK;
-    /* what has no better name is, once a device was opened, a kernel's failure */
-    fr_status status = meaning(device && code == CUDA_ERROR_UNKNOWN ? CUDA_ERROR_LAUNCH_FAILED : code, &hint);
+    fr_status status = meaning_on(device, code, &hint);
     if (status == FR_DEVICE_LOST && device)
         atomic_store(&device->is_lost, true);
     return host_fail(host, status, "cuda: %s for %s failed: %s (%d); %s", call, what, name_of(code), (int)code, hint);
+}
+
+fr_status cud_check_there(fr_device *device, const char *call, const char *what) {
+    size_t unused, total;
+    const char *hint;
+    if (!device)
+        return FR_OK;
+    CUresult code = device->cu->cuMemGetInfo(&unused, &total); /* answers with what failed earlier, if that stays */
+    if (code == CUDA_SUCCESS || meaning_on(device, code, &hint) != FR_DEVICE_LOST)
+        return FR_OK;
+    return cud_check(device, device->base.host, code, call, what);
 }
 
 fr_status cud_enter(fr_device *device) {

@@ -13,10 +13,14 @@ fr_status cud_lt_open(fr_device *device) {
         return FR_OK;
     HOST_TRY(host_alloc(host, sizeof(cud_lt), "cuBLASLt's state", &block));
     cud_lt *lt = block;
-    fr_status status =
-        lt_check(device, device->driver->lt.cublasLtCreate(&lt->handle), "cublasLtCreate", device->found->facts.name);
+    pthread_mutex_lock(&device->quiet);
+    cublasStatus_t code = device->driver->lt.cublasLtCreate(&lt->handle);
+    pthread_mutex_unlock(&device->quiet);
+    fr_status status = lt_check(device, code, "cublasLtCreate", device->found->facts.name);
     if (status != FR_OK) {
         host->free(lt);
+        if (status == FR_NO_MEMORY || status == FR_DEVICE_LOST) /* those say nothing of cuBLASLt */
+            return status;
         host->log(1, "cuda: cuBLASLt %zu does not start on %s: it is left out", device->driver->lt.version,
                   device->found->facts.name);
         return FR_OK;
@@ -33,7 +37,9 @@ void cud_lt_close(fr_device *device) {
     for (int32_t i = 0; i < LT_GEMMS; i++)
         if (lt->gemms[i].is_made)
             lt_product_free(device, &lt->gemms[i].product);
+    pthread_mutex_lock(&device->quiet);
     (void)device->driver->lt.cublasLtDestroy(lt->handle);
+    pthread_mutex_unlock(&device->quiet);
     pthread_mutex_destroy(&lt->lock);
     device->base.host->free(lt);
     device->lt = NULL;

@@ -53,7 +53,8 @@ struct cud_lt {
 
 /* ---- lt_product.c ------------------------------------------------------------------------------------------------------- */
 
-fr_status lt_check(const fr_device *device, cublasStatus_t code, const char *call, const char *what) FR_MUST_CHECK;
+/* FR_DEVICE_LOST where the driver says that it is, whatever the code. */
+fr_status lt_check(fr_device *device, cublasStatus_t code, const char *call, const char *what) FR_MUST_CHECK;
 /* With the algorithms that the heuristics list. FR_UNSUPPORTED when there is none. */
 fr_status lt_product_new(fr_device *device, const lt_spec *spec, lt_product *out_product) FR_MUST_CHECK;
 void lt_product_free(const fr_device *device, lt_product *product); /* takes one half made */

@@ -5,9 +5,10 @@
 
 #include <string.h>
 
-fr_status lt_check(const fr_device *device, cublasStatus_t code, const char *call, const char *what) {
+fr_status lt_check(fr_device *device, cublasStatus_t code, const char *call, const char *what) {
     if (code == CUBLAS_STATUS_SUCCESS)
         return FR_OK;
+    HOST_TRY(cud_check_there(device, call, what));
     fr_status status = code == CUBLAS_STATUS_ALLOC_FAILED       ? FR_NO_MEMORY
                        : code == CUBLAS_STATUS_EXECUTION_FAILED ? FR_INTERNAL
                                                                 : FR_UNSUPPORTED;
@@ -15,13 +16,13 @@ fr_status lt_check(const fr_device *device, cublasStatus_t code, const char *cal
                      device->driver->lt.cublasLtGetStatusString(code), (int)code);
 }
 
-static fr_status set_how(const fr_device *device, lt_product *p, cublasLtMatmulDescAttributes_t name, const void *value,
+static fr_status set_how(fr_device *device, lt_product *p, cublasLtMatmulDescAttributes_t name, const void *value,
                          size_t bytes) {
     return lt_check(device, device->driver->lt.cublasLtMatmulDescSetAttribute(p->how, name, value, bytes),
                     "cublasLtMatmulDescSetAttribute", "a product");
 }
 
-static fr_status describe(const fr_device *device, const lt_spec *spec, lt_product *p) {
+static fr_status describe(fr_device *device, const lt_spec *spec, lt_product *p) {
     const int32_t op_first = spec->transposes_first ? CUBLAS_OP_T : CUBLAS_OP_N,
                   op_second = spec->transposes_second ? CUBLAS_OP_T : CUBLAS_OP_N;
     const void *bias = (const void *)(uintptr_t)spec->bias;
@@ -33,7 +34,7 @@ static fr_status describe(const fr_device *device, const lt_spec *spec, lt_produ
     return bias ? set_how(device, p, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias) : FR_OK;
 }
 
-static fr_status lay_out(const fr_device *device, const lt_matrix *m, int64_t ld, int32_t batch,
+static fr_status lay_out(fr_device *device, const lt_matrix *m, int64_t ld, int32_t batch,
                          cublasLtMatrixLayout_t *out) {
     const cud_lt_api *api = &device->driver->lt;
     const char *what = "a matrix";
@@ -51,14 +52,14 @@ static fr_status lay_out(const fr_device *device, const lt_matrix *m, int64_t ld
                     "cublasLtMatrixLayoutSetAttribute", what);
 }
 
-static fr_status set_wish(const fr_device *device, cublasLtMatmulPreference_t wishes,
+static fr_status set_wish(fr_device *device, cublasLtMatmulPreference_t wishes,
                           cublasLtMatmulPreferenceAttributes_t name, const void *value, size_t bytes) {
     return lt_check(device, device->driver->lt.cublasLtMatmulPreferenceSetAttribute(wishes, name, value, bytes),
                     "cublasLtMatmulPreferenceSetAttribute", "a product");
 }
 
 /* Parts of split sums are added up in f32: never in what out is stored as. */
-static fr_status wish(const fr_device *device, const lt_spec *spec, cublasLtMatmulPreference_t wishes) {
+static fr_status wish(fr_device *device, const lt_spec *spec, cublasLtMatmulPreference_t wishes) {
     const uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
     HOST_TRY(
         set_wish(device, wishes, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &spec->workspace, sizeof spec->workspace));

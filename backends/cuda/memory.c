@@ -82,11 +82,5 @@ void cud_buffer_free(fr_buffer *buffer) {
 }
 
 fr_status cud_binding_check(const fr_host *host, const fr_binding *binding, uint64_t bytes, const char *what) {
-    const fr_buffer *buffer = binding->buffer;
-    if (!buffer)
-        return bytes == 0 ? FR_OK : host_fail(host, FR_INVALID, "%s: no buffer is bound", what);
-    if (binding->offset <= buffer->bytes && bytes <= buffer->bytes - binding->offset)
-        return FR_OK;
-    return host_fail(host, FR_INVALID, "%s: %llu bytes at %llu lie past the buffer's end (%llu bytes)", what,
-                     (unsigned long long)bytes, (unsigned long long)binding->offset, (unsigned long long)buffer->bytes);
+    return host_range_check(host, binding->buffer ? &binding->buffer->bytes : NULL, binding->offset, bytes, what);
 }

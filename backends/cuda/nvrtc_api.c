@@ -120,11 +120,18 @@ void cud_nvrtc_close(cud_nvrtc *nvrtc) {
     memset(nvrtc, 0, sizeof *nvrtc);
 }
 
+/* Tegra's run no kernels of their generation's others, and the others none of theirs. */
+static bool stands_alone(int32_t arch) {
+    return arch == 72 || arch == 87;
+}
+
 int32_t cud_nvrtc_arch(const cud_nvrtc *nvrtc, int32_t arch) {
     int32_t best = 0;
     for (int32_t i = 0; i < nvrtc->n_archs; i++) {
         int32_t known = nvrtc->archs[i];
-        if (known <= arch && known / 10 == arch / 10 && known > best)
+        if (known == arch)
+            return arch;
+        if (known < arch && known / 10 == arch / 10 && known > best && !stands_alone(known) && !stands_alone(arch))
             best = known;
     }
     return best;

@@ -76,6 +76,8 @@ fr_status cud_trial_time(const cud_trial *t, cud_trial_run run, void *user, bool
     fr_status status = run_timed(t, run, user, 1, out_us);
     if (status == FR_OK && wants_time)
         status = measure(t, run, user, out_us);
+    if (status != FR_OK) /* what was launched may still run, and a failed plan is freed at once */
+        (void)t->device->cu->cuStreamSynchronize(t->device->own);
     pthread_mutex_unlock(&t->device->own_lock);
     return status;
 }

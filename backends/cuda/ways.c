@@ -69,7 +69,9 @@ static void fit(void *user, int32_t index, const fr_step *step, fr_candidate *ca
     if (candidate->refused)
         return;
     memory_name(step, candidate, name);
-    candidate->refused = (uint16_t)gpu_bad_verdict(&device->bad, name);
+    if (gpu_bad_verdict(&device->bad, name) !=
+        FR_WHY_NOT) /* of this step alone: DRIVER would say that the way is no good here */
+        candidate->refused = FR_WHY_SHAPE;
 }
 
 void cud_ways_offer(cud_ways *ways, gpu_others *out_others) {
@@ -97,6 +99,7 @@ fr_status cud_way_make(fr_device *device, const fr_step *step, const fr_candidat
     fr_status status = way->make(device, step, way, weights, out_op);
     if (status != FR_UNSUPPORTED)
         return status;
+    HOST_TRY(cud_check_there(device, "compiling", candidate->name)); /* a lost device offers nothing either */
     memory_name(step, candidate, name);
     if (gpu_bad_add(host, &device->bad, name))
         host->log(3, "cuda: %s is left out for such steps on %s: the library has nothing for them", candidate->name,

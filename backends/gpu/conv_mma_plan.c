@@ -9,8 +9,10 @@ enum {
     MOST_TABLE = 4096, /* entries */
     MOST_PIXELS = 4096,
     MOST_IMAGES = 256,
-    MOST_BLOCKS = 8,   /* at once on a unit */
-    BLOCK_BYTES = 1024 /* that the driver takes of each block's */
+    MOST_BLOCKS = 8,    /* at once on a unit */
+    BLOCK_BYTES = 1024, /* that the driver takes of each block's */
+    REGISTERS = 65536,  /* of a unit, and a lane's beside its sums, as the compiler reports them */
+    OTHER_REGISTERS = 64
 };
 
 /* Neighbouring pixels begin in different banks: an odd count of 16 bytes. */
@@ -126,6 +128,8 @@ static void guess(const gpu_traits *traits, const fr_step *step, const gpu_mma_s
     if (step->pool)
         of_job += (double)p->images * p->part_h * p->part_w * shape->nt * step->pool_win.kh * step->pool_win.kw / 8;
     double fits = (double)traits->shared_bytes / (p->shared_bytes + BLOCK_BYTES);
+    double held = (double)REGISTERS / ((shape->mt * shape->nt * 4 + OTHER_REGISTERS) * shape->warps * 32);
+    fits = fits < held ? fits : held;
     double at_once = fits < 1 ? 1 : fits > MOST_BLOCKS ? MOST_BLOCKS : (double)(int)fits;
     double units = traits->units ? traits->units : 1, warps = at_once * shape->warps;
     double busy = warps / (warps + (p->stages > 1 ? 3 : 6)); /* what hides the waits */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SENTENCE_MAX = 1000 };
+enum { SENTENCE_MAX = FR_SENTENCE_BYTES - 1 };
 
 static _Thread_local struct {
     char sentence[SENTENCE_MAX + 1];

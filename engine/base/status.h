@@ -4,6 +4,8 @@
 
 #include "foldrun/types.h"
 
+enum { FR_SENTENCE_BYTES = 1001 };
+
 /* Records the sentence (cut at 1,000 characters), file and line; returns code. */
 fr_status fr_fail_at(fr_status code, const char *file, int line, const char *fmt, ...) FR_PRINTF(4, 5);
 #define fr_fail(code, ...) fr_fail_at((code), __FILE__, __LINE__, __VA_ARGS__)

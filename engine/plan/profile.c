@@ -22,7 +22,7 @@ void fr_profile_free(fr_profile *profile) {
 
 /* ---- what a step is known by ---------------------------------------------------------------------------------- */
 
-static void put_shape(const fr_step *step, char out[FR_PROFILE_SHAPE]) {
+void fr_profile_shape(const fr_step *step, char out[FR_PROFILE_SHAPE]) {
     fr_step one = *step;
     fr_hash hash = {step->compute, 0};
     char name[FR_PROFILE_SHAPE - 20];
@@ -57,7 +57,7 @@ static void put_kind(const fr_step *step, char out[FR_PROFILE_SHAPE]) {
 
 static void describe(const fr_step *step, fr_profile_step *out) {
     memset(out, 0, sizeof *out);
-    put_shape(step, out->shape);
+    fr_profile_shape(step, out->shape);
     put_kind(step, out->kind);
     out->n = step->n;
     out->c_in = step->src[0].c;

@@ -37,6 +37,9 @@ typedef struct fr_profile {
 
 typedef enum fr_profile_match { FR_PROFILE_NONE = 0, FR_PROFILE_NEAR = 1, FR_PROFILE_EXACT = 2 } fr_profile_match;
 
+/* What a step is known by: fr_profile_step.shape. */
+void fr_profile_shape(const fr_step *step, char out[FR_PROFILE_SHAPE]);
+
 void fr_profile_free(fr_profile *profile);
 /* In the place of what was known of that shape and n. Sorts the times, and copies them. */
 fr_status fr_profile_put(fr_profile *profile, const fr_step *step, const char *untuned, const fr_profile_time *times,

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "run/programs.h"
 
 static uint64_t scratch_bytes(const fr_plan *plan) {
     uint64_t most = 0;
@@ -148,10 +149,11 @@ static fr_status bring(fr_lane *lane, const void *images, int64_t count, float *
 
 fr_status fr_lane_run(fr_lane *lane, const void *images, int64_t count, float *out) {
     const fr_backend *b = lane->target->backend;
-    if (images)
-        FR_TRY(bring(lane, images, count, out));
-    FR_TRY(launch_all(lane, !images, count));
-    if (images && !lane->windows)
-        FR_TRY(b->read(lane->queue, lane->user_out, 0, out, (uint64_t)count * (uint64_t)lane->classes * sizeof *out));
-    return b->sync(lane->queue);
+    fr_status status = images ? bring(lane, images, count, out) : FR_OK;
+    if (status == FR_OK)
+        status = launch_all(lane, !images, count);
+    if (status == FR_OK && images && !lane->windows)
+        status = b->read(lane->queue, lane->user_out, 0, out, (uint64_t)count * (uint64_t)lane->classes * sizeof *out);
+    /* what is queued may still read the images or write the rows: none of it may outlive the call */
+    return status == FR_OK ? b->sync(lane->queue) : fr_target_settle(lane->target, lane->queue, status);
 }

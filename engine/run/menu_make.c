@@ -96,6 +96,7 @@ typedef struct measuring {
     fr_trial trial;
     uint64_t until_ns, checking_before_ns;
     int32_t done, of; /* for progress */
+    fr_status status; /* FR_DEVICE_LOST: there is nothing to measure on any more */
 } measuring;
 
 static void forget(fr_menu_entry *entry) {
@@ -117,7 +118,7 @@ static void measure_entry(measuring *m, int32_t item, int32_t entry, int32_t gro
     fr_menu_entry *e = &m->menu->items[item].entries[entry];
     const fr_step_item *it = &m->steps->items[item];
     int32_t twin = same_before(m->steps, item);
-    if (e->ns[group_index] > 0)
+    if (e->ns[group_index] > 0 || m->status != FR_OK)
         return;
     if (twin >= 0 && m->menu->items[twin].n_entries > entry &&
         m->menu->items[twin].entries[entry].ns[group_index] > 0) {
@@ -146,15 +147,22 @@ static void measure_entry(measuring *m, int32_t item, int32_t entry, int32_t gro
         return;
     }
     if (status == FR_OK && !fr_selfcheck_passes(m->target->check, &step, &it->weights, it->name, &found[at])) {
+        if (fr_selfcheck_lost(m->target->check))
+            m->status = FR_DEVICE_LOST;
         forget(e);
         return;
     }
     if (status == FR_OK)
         status = fr_trial_time(&m->trial, &step, &found[at], &it->weights, trial_ns,
                                hopeless * best_of(&m->menu->items[item], group_index), &ns);
+    if (status == FR_DEVICE_LOST) {
+        m->status = status;
+        return;
+    }
     if (status != FR_OK) {
-        fr_log(FR_LOG_WARNING, "kernel %s for step '%s' is dropped: %s", e->candidate.name, it->name,
-               fr_error_sentence());
+        /* that a library has nothing for a step is nothing to warn of */
+        fr_log(status == FR_UNSUPPORTED ? FR_LOG_INFO : FR_LOG_WARNING, "kernel %s for step '%s' is dropped: %s",
+               e->candidate.name, it->name, fr_error_sentence());
         if (status == FR_NO_MEMORY) /* a smaller group may fit */
             e->ns[group_index] = never;
         else
@@ -236,6 +244,7 @@ fr_status fr_menu_measure(const fr_target *target, const fr_steps *steps, fr_men
     if (status != FR_OK)
         goto cleanup;
     FR_GO(cleanup, measure_first_group(&m, first));
+    FR_GO(cleanup, m.status);
     fr_choose_candidates(steps, menu, first, picks);
     /* outwards from the first group: when the time runs out, the far ones are missing */
     for (int32_t away = 1; away < menu->n_groups; away++)
@@ -249,6 +258,7 @@ fr_status fr_menu_measure(const fr_target *target, const fr_steps *steps, fr_men
                         measure_entry(&m, i, e, g);
             }
         }
+    status = m.status;
 cleanup:
     fr_trial_close(&m.trial);
     fr_free(picks);

@@ -1,5 +1,6 @@
 #include "run/programs.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -64,13 +65,23 @@ static uint32_t keep_kernels(const fr_target *target, fr_candidate *list, uint32
     return kept;
 }
 
+/* All that the backend says, at most FR_MAX_CANDIDATES; what has shown not to be for this step counts as refused. */
+static fr_status ask(const fr_target *target, const fr_step *step, fr_candidate *out, uint32_t *out_count) {
+    *out_count = 0;
+    FR_TRY(target->backend->candidates(target->device, step, out, FR_MAX_CANDIDATES, out_count));
+    if (*out_count > FR_MAX_CANDIDATES)
+        *out_count = FR_MAX_CANDIDATES;
+    for (uint32_t i = 0; i < *out_count; i++)
+        if (out[i].refused == FR_WHY_NOT && fr_selfcheck_leaves_out(target->check, step, out[i].name))
+            out[i].refused = FR_WHY_SHAPE;
+    return FR_OK;
+}
+
 fr_status fr_target_candidates(const fr_target *target, const fr_step *step, const char *name, fr_candidate *out,
                                int32_t *out_count) {
     uint32_t count = 0;
     *out_count = 0;
-    FR_TRY(target->backend->candidates(target->device, step, out, FR_MAX_CANDIDATES, &count));
-    if (count > FR_MAX_CANDIDATES)
-        count = FR_MAX_CANDIDATES;
+    FR_TRY(ask(target, step, out, &count));
     count = keep_kernels(target, out, count);
     for (uint32_t i = 0; i < count; i++)
         if (out[i].refused == FR_WHY_NOT && fr_selfcheck_bans(target->check, out[i].name))
@@ -91,15 +102,22 @@ fr_status fr_target_candidates(const fr_target *target, const fr_step *step, con
 
 bool fr_target_offers(const fr_target *target, const fr_step *step) {
     fr_candidate list[FR_MAX_CANDIDATES];
-    uint32_t count = 0, listed;
-    if (target->backend->candidates(target->device, step, list, FR_MAX_CANDIDATES, &count) != FR_OK)
+    uint32_t count;
+    if (ask(target, step, list, &count) != FR_OK)
         return false;
-    listed = count < FR_MAX_CANDIDATES ? count : FR_MAX_CANDIDATES;
-    for (uint32_t i = 0; i < listed; i++)
+    for (uint32_t i = 0; i < count; i++)
         if (list[i].refused == FR_WHY_NOT && is_wanted(list[i].name, target->kernels) &&
             !fr_selfcheck_bans(target->check, list[i].name))
             return true;
     return false;
+}
+
+fr_status fr_target_settle(const fr_target *target, fr_queue *queue, fr_status status) {
+    char sentence[FR_SENTENCE_BYTES];
+    snprintf(sentence, sizeof sentence, "%s", fr_error_sentence());
+    if (target->backend->sync(queue) != FR_OK)
+        (void)fr_fail(status, "%s", sentence);
+    return status;
 }
 
 void fr_programs_free(const fr_target *target, fr_program **programs, int32_t count) {
@@ -120,6 +138,8 @@ static fr_status choose(const fr_target *target, const char *name, const fr_weig
             at = i;
     op->candidate = menu[at < 0 ? 0 : at];
     (void)fr_selfcheck_passes(target->check, &op->step, weights, name, &op->candidate);
+    if (fr_selfcheck_lost(target->check))
+        return fr_fail_within(FR_DEVICE_LOST, "step '%s' (%s)", name, op->candidate.name);
     if (fr_selfcheck_bans(target->check, op->candidate.name))
         return fr_fail(FR_UNSUPPORTED, "step '%s': kernel %s has just failed the self-check", name, op->candidate.name);
     return FR_OK;
@@ -134,7 +154,7 @@ static fr_status compile_op(const fr_target *target, const fr_steps *steps, fr_p
     fr_status status = target->backend->compile(target->device, &op->step, &op->candidate, weights, out_program);
     if (status == FR_OK)
         return FR_OK;
-    fr_selfcheck_note_failure(target->check, status, name, op->candidate.name);
+    fr_selfcheck_note_failure(target->check, status, &op->step, name, op->candidate.name);
     return fr_fail_within(status, "step '%s' (%s)", name, op->candidate.name);
 }
 

@@ -11,6 +11,8 @@ enum { FR_MAX_CANDIDATES = 96 };
 fr_status fr_target_candidates(const fr_target *target, const fr_step *step, const char *name, fr_candidate *out,
                                int32_t *out_count) FR_MUST_CHECK;
 bool fr_target_offers(const fr_target *target, const fr_step *step); /* at least one that is wanted and not refused */
+/* After a failure: waits for what the queue still runs, so that it can be freed. Returns the status, its sentence kept. */
+fr_status fr_target_settle(const fr_target *target, fr_queue *queue, fr_status status);
 const char *fr_reason_text(fr_reason reason);
 
 /* programs[plan->n_ops]. Asks for the candidates of layout changes and writes them into the plan. */

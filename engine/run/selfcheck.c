@@ -7,9 +7,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "plan/profile.h"
 #include "plan/shrink.h"
 
-enum { MOST_OFFERED = 64, SMALL_N = 2 };
+enum { MOST_OFFERED = 64, MOST_LISTED = 512, SMALL_N = 2 };
 
 /* Products that the reference forms in a few milliseconds; and what it may take where nothing smaller will do. */
 static const double small_work = 4e6, most_work = 4e8;
@@ -20,6 +21,11 @@ typedef struct prepared { /* tasks are kept: candidates for one step share them 
     struct prepared *next;
 } prepared;
 
+typedef struct refusal { /* a candidate that has nothing for one step, and may be good for others */
+    char name[48], shape[FR_PROFILE_SHAPE];
+    struct refusal *next;
+} refusal;
+
 struct fr_selfcheck {
     fr_registry *registry;
     fr_verdicts *verdicts;
@@ -28,7 +34,9 @@ struct fr_selfcheck {
     fr_check_oracle oracle;
     fr_queue *queue;
     prepared *tasks;
+    refusal *refusals;
     int32_t dropped;
+    bool lost;
     uint64_t spent_ns;
 };
 
@@ -51,6 +59,10 @@ void fr_selfcheck_free(fr_selfcheck *c) {
         fr_selfcheck_task_free(&p->task);
         fr_free(p);
     }
+    for (refusal *r = c->refusals, *next; r; r = next) {
+        next = r->next;
+        fr_free(r);
+    }
     fr_check_oracle_close(&c->oracle);
     if (c->queue)
         c->target->backend->queue_close(c->queue);
@@ -65,6 +77,10 @@ bool fr_selfcheck_bans(fr_selfcheck *c, const char *candidate) {
 
 int32_t fr_selfcheck_dropped(const fr_selfcheck *c) {
     return c ? c->dropped : 0;
+}
+
+bool fr_selfcheck_lost(const fr_selfcheck *c) {
+    return c && c->lost;
 }
 
 uint64_t fr_selfcheck_spent_ns(const fr_selfcheck *c) {
@@ -82,15 +98,63 @@ void fr_selfcheck_keep(fr_selfcheck *c, const fr_verdict_entry *entry) {
     fr_verdicts_save(c->verdicts); /* whatever becomes of this session */
 }
 
-/* What says nothing of the kernel itself. */
-static bool is_circumstance(fr_status status) {
-    return status == FR_NO_MEMORY || status == FR_CANCELLED;
+/* What says nothing of the kernel itself, nor of the step. */
+static bool is_circumstance(fr_selfcheck *c, fr_status status) {
+    c->lost |= status == FR_DEVICE_LOST;
+    return status == FR_NO_MEMORY || status == FR_CANCELLED || status == FR_DEVICE_LOST;
 }
 
-void fr_selfcheck_note_failure(fr_selfcheck *c, fr_status status, const char *step_name, const char *candidate) {
-    fr_verdict_entry entry = {.verdict = FR_VERDICT_UNBUILT};
-    if (!c || is_circumstance(status))
+/* Refused kernels come last: the whole list is looked through. */
+static bool is_bad_for_driver(const fr_target *t, const fr_step *step, const char *candidate) {
+    uint32_t count = 0;
+    bool is_bad = false;
+    fr_candidate *found = fr_alloc_array(MOST_LISTED, sizeof *found);
+    if (!found || t->backend->candidates(t->device, step, found, MOST_LISTED, &count) != FR_OK)
+        count = 0;
+    for (uint32_t i = 0; i < count && i < MOST_LISTED; i++)
+        is_bad |= found[i].refused == FR_WHY_DRIVER && strcmp(found[i].name, candidate) == 0;
+    fr_free(found);
+    return is_bad;
+}
+
+/* A compile that failed for this step, or for now: the name must not suffer for it. */
+static bool is_for_step_alone(const fr_target *t, fr_status status, const fr_step *step, const char *candidate) {
+    return status == FR_UNAVAILABLE || (status == FR_UNSUPPORTED && !is_bad_for_driver(t, step, candidate));
+}
+
+bool fr_selfcheck_leaves_out(const fr_selfcheck *c, const fr_step *step, const char *candidate) {
+    char shape[FR_PROFILE_SHAPE];
+    if (!c || !c->refusals)
+        return false;
+    fr_profile_shape(step, shape);
+    for (const refusal *r = c->refusals; r; r = r->next)
+        if (strcmp(r->name, candidate) == 0 && strcmp(r->shape, shape) == 0)
+            return true;
+    return false;
+}
+
+/* Counted only when it is new and was remembered: who plans anew for it must come to an end. */
+static void leave_out(fr_selfcheck *c, const fr_step *step, const char *step_name, const char *candidate) {
+    refusal *r = fr_selfcheck_leaves_out(c, step, candidate) ? NULL : fr_alloc(sizeof *r);
+    if (!r)
         return;
+    snprintf(r->name, sizeof r->name, "%s", candidate);
+    fr_profile_shape(step, r->shape);
+    r->next = c->refusals;
+    c->refusals = r;
+    c->dropped++;
+    fr_log(FR_LOG_INFO, "kernel %s is left out for step '%s': %s", candidate, step_name, fr_error_sentence());
+}
+
+void fr_selfcheck_note_failure(fr_selfcheck *c, fr_status status, const fr_step *step, const char *step_name,
+                               const char *candidate) {
+    fr_verdict_entry entry = {.verdict = FR_VERDICT_UNBUILT};
+    if (!c || is_circumstance(c, status))
+        return;
+    if (is_for_step_alone(c->target, status, step, candidate)) {
+        leave_out(c, step, step_name, candidate);
+        return;
+    }
     snprintf(entry.name, sizeof entry.name, "%s", candidate);
     snprintf(entry.why, sizeof entry.why, "%s: %s", step_name, fr_error_sentence());
     fr_selfcheck_keep(c, &entry);
@@ -169,8 +233,14 @@ fr_status fr_selfcheck_judge(fr_selfcheck *c, const fr_check_task *task, const c
         FR_TRY(t->backend->queue_open(t->device, 1, &c->queue));
     fr_check_device on = {t->backend, t->device, c->queue};
     fr_status status = fr_check_attempt(&on, &task->numbers, &task->answer, candidate, &built, &d);
-    if (is_circumstance(status))
+    if (is_circumstance(c, status))
         return status;
+    if (status != FR_OK && (!built || status == FR_UNAVAILABLE) &&
+        is_for_step_alone(t, status, &task->numbers.step, candidate->name)) {
+        out_entry->verdict = FR_VERDICT_NONE;
+        snprintf(out_entry->why, sizeof out_entry->why, "%s: %s", step_name, fr_error_sentence());
+        return FR_OK;
+    }
     out_entry->ratio = d.ratio;
     out_entry->runs = 1;
     if (status != FR_OK) {
@@ -224,7 +294,9 @@ static fr_status check_now(fr_selfcheck *c, const fr_step *step, const fr_weight
             continue;
         FR_TRY(find_task(c, &small, step->kind == FR_STEP_CHAIN ? weights : NULL, &task));
         if (find_offered(c->target, &task->numbers.step, candidate, &offered))
-            return fr_selfcheck_judge(c, task, step_name, &offered, out_entry);
+            FR_TRY(fr_selfcheck_judge(c, task, step_name, &offered, out_entry));
+        if (out_entry->verdict != FR_VERDICT_NONE)
+            break;
     }
     return FR_OK;
 }
@@ -240,7 +312,7 @@ bool fr_selfcheck_passes(fr_selfcheck *c, const fr_step *step, const fr_weights 
     uint64_t begin = fr_clock_ns();
     fr_status status = check_now(c, step, weights, step_name, candidate, &entry);
     c->spent_ns += fr_clock_ns() - begin;
-    if (status == FR_UNAVAILABLE)
+    if (status == FR_UNAVAILABLE && !c->oracle.queue)
         return true;
     if (status != FR_OK || entry.verdict == FR_VERDICT_NONE) {
         fr_log(FR_LOG_DEBUG, "kernel %s could not be checked on step '%s'%s%s", candidate->name, step_name,

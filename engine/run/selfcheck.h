@@ -23,9 +23,14 @@ bool fr_selfcheck_bans(fr_selfcheck *check, const char *candidate);
 /* Whether a candidate for the step may be used; checked now when it never was. The weights are taken for a CHAIN alone. */
 bool fr_selfcheck_passes(fr_selfcheck *check, const fr_step *step, const fr_weights *weights, const char *step_name,
                          const fr_candidate *candidate);
-/* A compile that failed outside a check, with its status: remembered as a verdict if it says something of the kernel. */
-void fr_selfcheck_note_failure(fr_selfcheck *check, fr_status status, const char *step_name, const char *candidate);
-int32_t fr_selfcheck_dropped(const fr_selfcheck *check); /* kernels found bad since it was made */
+/* A compile that failed outside a check, with its status: remembered as a verdict if it says something of the kernel, and
+ * until the check is freed if it says that the kernel is not for this step. */
+void fr_selfcheck_note_failure(fr_selfcheck *check, fr_status status, const fr_step *step, const char *step_name,
+                               const char *candidate);
+/* Whether it was noted not to be for such a step, whatever its n. */
+bool fr_selfcheck_leaves_out(const fr_selfcheck *check, const fr_step *step, const char *candidate);
+int32_t fr_selfcheck_dropped(const fr_selfcheck *check); /* found bad, or left out for a step, since it was made */
+bool fr_selfcheck_lost(const fr_selfcheck *check);       /* the device was lost in a check or a noted compile */
 uint64_t fr_selfcheck_spent_ns(const fr_selfcheck *check);
 
 /* ---- for who checks steps of its own ------------------------------------------------------------------------- */
@@ -39,7 +44,8 @@ typedef struct fr_check_task { /* a step with numbers and their right answer */
 fr_status fr_selfcheck_task(fr_selfcheck *check, const fr_step *step, const fr_weights *weights,
                             fr_check_task *out_task) FR_MUST_CHECK;
 void fr_selfcheck_task_free(fr_check_task *task);
-/* Runs and judges; the verdict is not kept. Fails only where nothing can be said: out of memory. */
+/* Runs and judges; the verdict is not kept. NONE, with the reason, where the kernel is not for this step. Fails only where
+ * nothing can be said: out of memory, a lost device. */
 fr_status fr_selfcheck_judge(fr_selfcheck *check, const fr_check_task *task, const char *step_name,
                              const fr_candidate *candidate, fr_verdict_entry *out_entry) FR_MUST_CHECK;
 /* Remembers it, with a warning about a bad one. */

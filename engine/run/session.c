@@ -59,6 +59,11 @@ static fr_status make_graph(fr_session *s, const fr_model *model) {
     return fr_graph_infer(s->graph, 1);
 }
 
+/* A kernel found bad on the way, or not for a step, is known from then on: the next plan does without it. */
+static bool goes_on_without(const fr_session *s, fr_status status, int32_t dropped_before) {
+    return status != FR_OK && status != FR_DEVICE_LOST && fr_selfcheck_dropped(s->target.check) > dropped_before;
+}
+
 static fr_status make_steps(fr_session *s, const fr_session_options *o) {
     fr_lowering how = {.precision = o->precision,
                        .input_dtype = s->input_dtype,
@@ -69,11 +74,17 @@ static fr_status make_steps(fr_session *s, const fr_session_options *o) {
                        .fuse_act = true,
                        .fuse_residual = true};
     float *ranges = NULL;
+    fr_status status = FR_OK;
     if (o->precision == FR_PRECISION_INT8) {
-        FR_TRY(fr_calibrate(&s->target, s->graph, &how, o->calibration, &ranges));
+        int32_t before;
+        do {
+            before = fr_selfcheck_dropped(s->target.check);
+            status = fr_calibrate(&s->target, s->graph, &how, o->calibration, &ranges);
+        } while (goes_on_without(s, status, before));
+        FR_TRY(status);
         how.ranges = ranges;
     }
-    fr_status status = fr_steps_lower(s->graph, &how, &s->steps);
+    status = fr_steps_lower(s->graph, &how, &s->steps);
     fr_free(ranges);
     return status;
 }
@@ -139,7 +150,6 @@ static fr_status make_executor(fr_session *s, fr_context *context, const fr_sess
     return fr_executor_new(&s->target, s->chosen, &tuned.plan, &options, &s->executor);
 }
 
-/* A kernel found bad on the way is known from then on: the next plan does without it. */
 static fr_status make_executor_of_good_kernels(fr_session *s, fr_context *context, const fr_session_options *o) {
     int32_t before;
     fr_status status;
@@ -148,7 +158,7 @@ static fr_status make_executor_of_good_kernels(fr_session *s, fr_context *contex
         s->cuts = NULL;
         before = fr_selfcheck_dropped(s->target.check);
         status = make_executor(s, context, o);
-    } while (status != FR_OK && fr_selfcheck_dropped(s->target.check) > before);
+    } while (goes_on_without(s, status, before));
     return status;
 }
 

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "run/programs.h"
 
 enum { DST = FR_MAX_SRC, SCRATCH = FR_MAX_SRC + 1 };
 
@@ -108,6 +109,8 @@ fr_status fr_trial_time(fr_trial *trial, const fr_step *step, const fr_candidate
     }
     *out_ns = (double)least;
 cleanup:
+    if (program && status != FR_OK) /* earlier launches may still run it */
+        (void)fr_target_settle(trial->target, trial->queue, status);
     if (program)
         b->program_free(program);
     return status;

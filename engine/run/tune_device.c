@@ -99,12 +99,14 @@ static void time_entry(model_tuning *m, int32_t item, int32_t entry) {
     double ns = 0;
     if (!fr_selfcheck_passes(target->check, &step, &it->weights, it->name, &e->candidate))
         return;
-    if (fr_trial_time(&m->trial, &step, &e->candidate, &it->weights, trial_ns, hopeless * best_of(m, item), &ns) ==
-        FR_OK)
+    fr_status status =
+        fr_trial_time(&m->trial, &step, &e->candidate, &it->weights, trial_ns, hopeless * best_of(m, item), &ns);
+    if (status == FR_OK)
         e->ns[m->group] = ns > 1 ? ns : 1;
     else
-        fr_log(FR_LOG_WARNING, "kernel %s for step '%s' of %s is not timed: %s", e->candidate.name, it->name,
-               m->t->model_name, fr_error_sentence());
+        fr_log(status == FR_UNSUPPORTED ? FR_LOG_INFO : FR_LOG_WARNING,
+               "kernel %s for step '%s' of %s is not timed: %s", e->candidate.name, it->name, m->t->model_name,
+               fr_error_sentence());
 }
 
 static fr_status add_row(tuning *t, const fr_step_item *item, const fr_profile_step *timed, int32_t offered) {

@@ -1,4 +1,5 @@
 // needs: common.h
+// needs: numbers.cl
 /*
  * Comes before every kernel file. The build defines SRC_DTYPE, DST_DTYPE, WGT_DTYPE (numbers of fr_dtype: 1 f32, 2 f16, 4 u8,
  * 5 s8, 6 s32) where a kernel has such buffers, VW (lanes of a vector: 1, 2, 4, 8, 16), LX LY LZ (items in a group), and
@@ -9,49 +10,14 @@
  * has VW 1 and 4 alone. What the two languages say differently is a macro here and there: LOCAL_ARRAY, MAKE, LARGER,
  * VEC_OF_LANES, LANES_OF_VEC, DOT8_LANES. Lanes are .x .y .z .w; no vector is a condition of ?: in texts that CUDA builds.
  */
-#define CAT_(a, b) a##b
-#define CAT(a, b) CAT_(a, b)
-#define CAT3(a, b, c) CAT(CAT(a, b), c)
-
-#define DTYPE_1 f32
-#define DTYPE_2 f16
-#define DTYPE_4 u8
-#define DTYPE_5 s8
-#define DTYPE_6 s32
-#define DTYPE(n) CAT(DTYPE_, n)
 
 #define TYPE_f32 float
 #define TYPE_f16 half
 #define TYPE_u8 uchar
 #define TYPE_s8 char
 #define TYPE_s32 int
-#define TYPE(n) CAT(TYPE_, DTYPE(n))
 
-#ifdef SRC_DTYPE
-#define SRC_T TYPE(SRC_DTYPE)
-#define SRC_LOAD(p, i) CAT(load_, DTYPE(SRC_DTYPE))(p, i)
-#define SRC_LOADV(p, i) CAT(loadv_, DTYPE(SRC_DTYPE))(p, i)
-#endif
-#ifdef DST_DTYPE
-#define DST_T TYPE(DST_DTYPE)
-#define DST_LOAD(p, i) CAT(load_, DTYPE(DST_DTYPE))(p, i)
-#define DST_LOADV(p, i) CAT(loadv_, DTYPE(DST_DTYPE))(p, i)
-#define DST_STORE(v, p, i) CAT(store_, DTYPE(DST_DTYPE))(v, p, i)
-#define DST_STOREV(v, p, i) CAT(storev_, DTYPE(DST_DTYPE))(v, p, i)
-#endif
-#ifdef WGT_DTYPE
-#define WGT_T TYPE(WGT_DTYPE)
-#define WGT_LOAD(p, i) CAT(load_, DTYPE(WGT_DTYPE))(p, i)
-#define WGT_LOADV(p, i) CAT(loadv_, DTYPE(WGT_DTYPE))(p, i)
-#endif
-
-/* Scalars: (pointer, element) -> float. Stored integers come without their scale. */
-#define load_f32(p, i) ((p)[i])
 #define load_f16(p, i) vload_half(i, p)
-#define load_u8(p, i) convert_float((p)[i])
-#define load_s8(p, i) convert_float((p)[i])
-#define load_s32(p, i) convert_float((p)[i])
-#define store_f32(v, p, i) ((p)[i] = (v))
 #define store_f16(v, p, i) vstore_half_rte(v, i, p)
 #define store_u8(v, p, i) ((p)[i] = convert_uchar_sat_rte(v))
 #define store_s8(v, p, i) ((p)[i] = convert_char_sat_rte(v))
@@ -163,27 +129,9 @@ static inline void store_first(VEC v, __local float *to, int count) {
 #define DOT8_LANES(sum, a, w) ((sum) + CAT(EACH_, VW)(a, w))
 #endif
 
-/* Numbers of stored integers, and back: number = scale * stored. Other dtypes are stored as they are. */
-#define NUMBER_f32(v, scale) (v)
-#define NUMBER_f16(v, scale) (v)
-#define NUMBER_u8(v, scale) ((v) * (scale))
-#define NUMBER_s8(v, scale) ((v) * (scale))
-#define STORED_f32(v, scale) (v)
-#define STORED_f16(v, scale) (v)
-#define STORED_u8(v, scale) ((v) / (scale))
-#define STORED_s8(v, scale) ((v) / (scale))
-#define SRC_NUMBER(v, scale) CAT(NUMBER_, DTYPE(SRC_DTYPE))(v, scale)
-#define DST_NUMBER(v, scale) CAT(NUMBER_, DTYPE(DST_DTYPE))(v, scale)
-#define DST_STORED(v, scale) CAT(STORED_, DTYPE(DST_DTYPE))(v, scale)
-
 /* What C and C++ say in different words: an array in local memory, a struct of its members. */
 #define LOCAL_ARRAY(type, name, count) __local type name[count]
 #define MAKE(type, ...) ((type){__VA_ARGS__})
-
-/* The struct of a list in params.h: PARAM_STRUCT(conv_params, CONV_PARAMS) declares the type conv_params. */
-#define PARAM_INT_(name) int name;
-#define PARAM_FLOAT_(name) float name;
-#define PARAM_STRUCT(type, list) typedef struct { list(PARAM_INT_, PARAM_FLOAT_) } type;
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(LX, LY, LZ)))
 

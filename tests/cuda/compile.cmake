@@ -27,5 +27,5 @@ if(NOT nvrtcs)
   set(nvrtcs --nvrtc /nowhere) # it says what is missing
 endif()
 # A sample: all of them take minutes an architecture (compile_all without --sample).
-add_test(NAME cuda.compile COMMAND compile_all ${nvrtcs} --sample 97 -j 2)
+add_test(NAME cuda.compile COMMAND compile_all ${nvrtcs} --sample 193 -j 2)
 set_tests_properties(cuda.compile PROPERTIES SKIP_RETURN_CODE 77 LABELS unit TIMEOUT 1200 ENVIRONMENT "${FOLDRUN_TEST_ENVIRONMENT}")

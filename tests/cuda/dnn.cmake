@@ -1,7 +1,7 @@
 # Our graphs before the real cuDNN, where the library is: it plans for devices that are not there.
 file(GLOB dnn_real_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/backends/gpu/*.c ${PROJECT_SOURCE_DIR}/tests/conformance/cases*.c)
 set(dnn_cuda ${PROJECT_SOURCE_DIR}/backends/cuda)
-add_executable(test_dnn_real test_dnn_real.c zoo_steps.c ${dnn_real_sources} ${dnn_cuda}/dnn_api.c ${dnn_cuda}/dnn_graph.c
+add_executable(test_dnn_real test_dnn_real.c zoo_steps.c ${dnn_real_sources} ${dnn_cuda}/dnn_api.c ${dnn_cuda}/dnn_graph.c ${dnn_cuda}/error.c
   ${dnn_cuda}/dnn_plan.c ${dnn_cuda}/dnn_ways.c ${dnn_cuda}/library.c ${PROJECT_SOURCE_DIR}/backends/common/host_device.c
   ${PROJECT_SOURCE_DIR}/backends/common/step_check.c)
 target_include_directories(test_dnn_real PRIVATE ${PROJECT_SOURCE_DIR}/backends ${PROJECT_SOURCE_DIR}/shaders

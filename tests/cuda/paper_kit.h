@@ -14,7 +14,7 @@ static inline void paper(const char *name, const char *value) {
         "PAPER_CONTEXT",        "PAPER_ALLOC",          "PAPER_PINNED",  "PAPER_MODULE",  "PAPER_LAUNCH",
         "PAPER_COPY",           "PAPER_SYNC",           "PAPER_EVENT",   "PAPER_CAPTURE", "PAPER_GRAPH",
         "PAPER_SKIP",           "PAPER_COUNT",          "PAPER_QUIET",   "PAPER_COMPILE", "PAPER_NVRTC",
-        "FOLDRUN_CUDA_WITHOUT", "CUDA_VISIBLE_DEVICES",
+        "FOLDRUN_CUDA_WITHOUT", "CUDA_VISIBLE_DEVICES", "PAPER_INFO",
     };
     shim_choose(settings, sizeof settings / sizeof settings[0], "FOLDRUN_CUDA_PATH", PAPER_FOLDER, name, value);
 }

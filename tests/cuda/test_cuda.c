@@ -17,11 +17,13 @@
 #define INVALID_IMAGE      "200"
 #define ECC_UNCORRECTABLE  "214"
 #define UNSUPPORTED_PTX    "222"
+#define CONTAINED          "226"
 #define OPERATING_SYSTEM   "304"
 #define ILLEGAL_ADDRESS    "700"
 #define OUT_OF_RESOURCES   "701"
 #define LAUNCH_TIMEOUT     "702"
 #define LAUNCH_FAILED      "719"
+#define TENSOR_MEMORY_LEAK "721"
 #define SYSTEM_NOT_READY   "802"
 #define DRIVER_MISMATCH    "803"
 #define UNKNOWN            "999"
@@ -365,6 +367,8 @@ TEST(a_device_lost_by_a_kernel_shows_when_it_is_waited_for) {
     check_lost("PAPER_SYNC", ILLEGAL_ADDRESS, "cuStreamSynchronize", "CUDA_ERROR_ILLEGAL_ADDRESS (700)");
     check_lost("PAPER_SYNC", ECC_UNCORRECTABLE, "cuStreamSynchronize", "CUDA_ERROR_ECC_UNCORRECTABLE");
     check_lost("PAPER_SYNC", LAUNCH_TIMEOUT, "time limit", "CUDA_ERROR_LAUNCH_TIMEOUT");
+    check_lost("PAPER_SYNC", CONTAINED, "start the program again", "CUDA_ERROR_CONTAINED (226)");
+    check_lost("PAPER_SYNC", TENSOR_MEMORY_LEAK, "start the program again", "CUDA_ERROR_TENSOR_MEMORY_LEAK (721)");
 }
 
 TEST(a_device_lost_by_a_launch) {

@@ -194,9 +194,10 @@ TEST(each_way_gives_the_right_numbers) {
     CHECK_INT(shim_count_of(PAPER_DNN, "paper_dnn_complaints"), 0);
 }
 
-TEST(a_bundle_of_a_library_replays) {
+/* Two, as two lanes have them: each is recorded with a handle of its own, which it keeps. */
+TEST(bundles_of_a_library_replay) {
     static job j;
-    fr_bundle *bundle = NULL;
+    fr_bundle *bundles[2] = {NULL, NULL};
     bool right = false;
     if (!has_libraries())
         SKIP("built without the libraries' headers");
@@ -204,18 +205,24 @@ TEST(a_bundle_of_a_library_replays) {
     CHECK_OK(open_device(&o, ""));
     fr_step step = conv_step(FR_LAYOUT_NHWC);
     CHECK_OK(begin_job(&o, &step, "cuda.dnn.nhwc.f32", &j));
-    CHECK_OK(o.b->bundle_new(o.device, &j.launch, 1, &bundle));
+    int before = shim_count_of(PAPER_DNN, "paper_dnn_handles");
+    for (int i = 0; i < 2; i++)
+        CHECK_OK(o.b->bundle_new(o.device, &j.launch, 1, &bundles[i]));
+    CHECK_INT(shim_count_of(PAPER_DNN, "paper_dnn_handles"), before + 2);
     for (int i = 0; i < 2; i++) {
         for (int k = 0; k < X; k++)
             j.x[k] = number(k + i + 1);
         CHECK_OK(o.b->write(o.queue, j.launch.src[0].buffer, 0, j.x, sizeof j.x));
-        CHECK_OK(o.b->bundle_launch(o.queue, bundle));
+        CHECK_OK(o.b->bundle_launch(o.queue, bundles[i]));
         CHECK_OK(end_run(&o, &step, &j, &right));
         CHECK(right);
     }
-    o.b->bundle_free(bundle);
+    for (int i = 0; i < 2; i++)
+        o.b->bundle_free(bundles[i]);
+    CHECK_INT(shim_count_of(PAPER_DNN, "paper_dnn_handles"), before);
     end_job(&o, &j);
     close_all(&o);
+    CHECK_INT(shim_count_of(PAPER_DNN, "paper_dnn_handles"), 0);
 }
 
 /* ---- plans on disk ---------------------------------------------------------------------------------------------------------------- */
@@ -327,6 +334,76 @@ TEST(libraries_that_do_not_start_leave_the_rest_working) {
         CHECK_OK(pool_once(&o, &right));
         CHECK(right);
         close_all(&o);
+    }
+}
+
+TEST(a_library_without_memory_may_be_asked_later) {
+    if (!has_libraries())
+        SKIP("built without the libraries' headers");
+    opened o;
+    fr_program *program;
+    fr_step step = conv_step(FR_LAYOUT_NHWC);
+    bool right = false;
+    settle("PAPER_DNN_CREATE", "4004");
+    CHECK_OK(open_device(&o, ""));
+    CHECK_INT(compile_of(&o, &step, "cuda.dnn.nhwc.f32", &program), FR_NO_MEMORY);
+    SAYS("cudnnCreate");
+    settle(NULL, NULL);
+    CHECK_OK(run_of(&o, &step, "cuda.dnn.nhwc.f32", &right));
+    CHECK(right);
+    close_all(&o);
+    settle("PAPER_LT_CREATE", "3");
+    CHECK_INT(open_device(&o, ""), FR_NO_MEMORY);
+    SAYS("cublasLtCreate");
+    close_all(&o);
+    CHECK_INT(paper_misused(), 0);
+}
+
+/* ---- a device that is lost, which a library sees first ---------------------------------------------------------------------------------- */
+
+TEST(a_launch_that_fails_on_a_lost_device_is_a_loss) {
+    static job j;
+    if (!has_libraries())
+        SKIP("built without the libraries' headers");
+    opened o;
+    fr_step step = conv_step(FR_LAYOUT_NHWC);
+    CHECK_OK(open_device(&o, ""));
+    CHECK_OK(begin_job(&o, &step, "cuda.dnn.nhwc.f32", &j));
+    setenv("PAPER_DNN_EXECUTE", "5001", 1);
+    setenv("PAPER_INFO", "700", 1);
+    CHECK_INT(o.b->launch(o.queue, &j.launch), FR_DEVICE_LOST);
+    SAYS("cudnnBackendExecute");
+    SAYS("CUDA_ERROR_ILLEGAL_ADDRESS (700)");
+    settle(NULL, NULL);
+    CHECK_INT(o.b->launch(o.queue, &j.launch), FR_DEVICE_LOST); /* it does not come back */
+    end_job(&o, &j);
+    close_all(&o);
+    CHECK_INT(paper_misused(), 0);
+}
+
+TEST(a_way_is_not_left_out_for_a_lost_device) {
+    static const struct {
+        const char *setting, *way;
+        bool is_fc;
+    } cases[] = {{"PAPER_DNN_NONE", "cuda.dnn.nhwc.f32", false},
+                 {"PAPER_DNN_EXECUTE", "cuda.dnn.nhwc.best.f32", false},
+                 {"PAPER_LT_NONE", "cuda.lt.nhwc.f32", true}};
+    if (!has_libraries())
+        SKIP("built without the libraries' headers");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        opened o;
+        fr_program *program;
+        fr_candidate candidate;
+        fr_step step = cases[i].is_fc ? fc_step(FR_LAYOUT_NHWC) : conv_step(FR_LAYOUT_NHWC);
+        settle(cases[i].setting, "5000");
+        CHECK_OK(open_device(&o, ""));
+        setenv("PAPER_INFO", "999", 1); /* without a better name */
+        CHECK_INT(compile_of(&o, &step, cases[i].way, &program), FR_DEVICE_LOST);
+        CHECK(!program);
+        CHECK_OK(candidate_of(&o, &step, cases[i].way, &candidate));
+        CHECK_INT(candidate.refused, 0);
+        close_all(&o);
+        CHECK_INT(paper_misused(), 0);
     }
 }
 

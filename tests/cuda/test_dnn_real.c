@@ -155,7 +155,7 @@ TEST(graphs_become_plans_of_real_engines) {
         SKIP(driver.dnn.library ? "cuDNN 9.8 is the first that plans for a device that is not there" : driver.dnn.why);
     CHECK(conf_cases_build(&cases) == FR_OK && zoo_steps_add(&cases) == FR_OK);
     const char *only = getenv("DNN_REAL_CASE");
-    size_t stride = only ? 1 : 31;
+    size_t stride = only ? 1 : 67;
     for (int a = 0; a < N_ARCHS; a++) {
         dnn_lib lib = {.host = &host, .api = &driver.dnn};
         CHECK(describe(&lib, a, &properties) == FR_OK);

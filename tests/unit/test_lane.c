@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "check.h"
 #include "run/lane.h"
+#include "run/trial.h"
 
 enum { MOST = 256, OPS = 4, FOLD = 2, CLASSES = 5, IMAGE_BYTES = 3, BLOCK = 8 };
 
@@ -16,7 +17,8 @@ static struct log {
     fr_launch launches[MOST];
     uint32_t count;
     int made, freed, replayed, syncs;
-    fr_status refuse;
+    fr_status refuse, refuse_launch, refuse_sync;
+    int launches_left; /* before refuse_launch */
 } said;
 
 static int things[8]; /* addresses to stand for queues, buffers and programs */
@@ -63,13 +65,15 @@ static fr_status read_some(fr_queue *queue, const fr_buffer *src, uint64_t offse
 }
 static fr_status launch(fr_queue *queue, const fr_launch *l) {
     (void)queue;
+    if (said.refuse_launch != FR_OK && said.launches_left-- == 0)
+        return fr_fail(said.refuse_launch, "the launch is refused");
     said.launches[said.count++] = *l;
     return FR_OK;
 }
 static fr_status finish(fr_queue *queue) {
     (void)queue;
     said.syncs++;
-    return FR_OK;
+    return said.refuse_sync == FR_OK ? FR_OK : fr_fail(said.refuse_sync, "and so is the wait");
 }
 static fr_status bundle_new(fr_device *device, const fr_launch *launches, uint32_t count, fr_bundle **out) {
     (void)device;
@@ -258,6 +262,61 @@ TEST(windows_on_user_memory_are_not_bundled) {
         CHECK_OK(run(&s, 16, true, &out));
     CHECK_INT(out.made, 1);
     fr_lane_close(&s.lane);
+}
+
+TEST(a_run_that_fails_waits_for_what_it_queued_and_tells_the_first_failure) {
+    static struct log out;
+    static setup s;
+    for (int left = 0; left < 4; left++) {
+        CHECK_OK(begin(&s, false, 0));
+        said.refuse_launch = FR_NO_MEMORY;
+        said.refuse_sync = left % 2 ? FR_DEVICE_LOST : FR_OK;
+        said.launches_left = left;
+        CHECK_INT(run(&s, 16, left > 1, &out), FR_NO_MEMORY);
+        CHECK_TEXT(fr_error_sentence(), "the launch is refused");
+        CHECK_INT(out.syncs, 1);
+        fr_lane_close(&s.lane);
+    }
+}
+
+/* ---- trials ---- */
+
+static int freed_while_running;
+
+static fr_status compile_some(fr_device *device, const fr_step *step, const fr_candidate *candidate,
+                              const fr_weights *weights, fr_program **out) {
+    (void)device;
+    (void)step;
+    (void)candidate;
+    (void)weights;
+    *out = (fr_program *)(void *)&things[4];
+    said.syncs = 0; /* what was waited for before does not count */
+    return FR_OK;
+}
+static void program_free(fr_program *program) {
+    (void)program;
+    freed_while_running += said.syncs == 0;
+}
+
+TEST(a_trial_that_fails_waits_before_it_frees_the_program) {
+    static const fr_tensor map = {.c = 4, .h = 1, .w = 1, .dtype = FR_F32, .layout = FR_LAYOUT_NCHW};
+    fr_step step = {.kind = FR_STEP_UNARY, .n = 1, .n_src = 1, .src = {map}, .dst = map};
+    fr_candidate candidate = {.src_layout = {FR_LAYOUT_NCHW}, .dst_layout = FR_LAYOUT_NCHW};
+    fr_weights none = {.struct_bytes = sizeof none};
+    fr_backend able = backend;
+    able.compile = compile_some;
+    able.program_free = program_free;
+    fr_target target = {.backend = &able, .facts = {.kind = FR_DEVICE_CPU}};
+    fr_trial trial;
+    double ns;
+    memset(&said, 0, sizeof said);
+    freed_while_running = 0;
+    said.refuse_launch = FR_NO_MEMORY;
+    CHECK_OK(fr_trial_open(&trial, &target, 1));
+    CHECK_INT(fr_trial_time(&trial, &step, &candidate, &none, 1000, 0, &ns), FR_NO_MEMORY);
+    CHECK_TEXT(fr_error_sentence(), "the launch is refused");
+    CHECK_INT(freed_while_running, 0);
+    fr_trial_close(&trial);
 }
 
 CHECK_MAIN

@@ -179,10 +179,13 @@ template <class L> static inline void chain_fc(chain_block &k, int, int) {
 /* What the next group reads, into the second cache meanwhile. */
 static inline void chain_prefetch(const chain_block &k, int first) {
 #ifndef FR_PAPER
-    const long long each = (long long)k.p.from_n * (CHAIN_FROM_USER ? k.p.images : 1) * (int)sizeof(SRC_T);
-    const int inputs = min(CHAIN_INPUTS, k.p.inputs - first); /* less than one: there is no next group */
-    const char *from = (const char *)k.src + first * each;
-    for (long long i = (long long)chain_item() * 128; i < inputs * each; i += LX * 128)
+    const long long each = (long long)k.p.from_n * (int)sizeof(SRC_T); /* of an image, or an input; those that exist alone */
+    const long long begin = CHAIN_FROM_USER ? (long long)first * k.p.images : first;
+    const long long left = (CHAIN_FROM_USER ? k.valid : k.p.inputs) - begin;
+    const long long most = CHAIN_FROM_USER ? CHAIN_INPUTS * k.p.images : CHAIN_INPUTS;
+    const long long bytes = (left < most ? left : most) * each; /* less than one: there is no next group */
+    const char *from = (const char *)k.src + begin * each;
+    for (long long i = (long long)chain_item() * 128; i < bytes; i += LX * 128)
         asm volatile("prefetch.global.L2 [%0];" ::"l"(from + i));
 #endif
 }

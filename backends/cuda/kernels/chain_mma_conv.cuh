@@ -65,6 +65,7 @@ static inline void chain_products(mma_c (&sum)[L::m_tiles][L::n_tiles], const in
                                   mma_at pairs, mma_at single, int half) {
     constexpr int pitch = (L::steps * 16 + 8) * 2;
     constexpr bool is_even = chain_is_even<L>();
+    __syncwarp(); /* lanes come from loops of their own, and matrices are loaded together */
 #pragma unroll
     for (int s = 0; s < L::steps; s++) {
         const int low = chain_offset<L>(2 * s), high = chain_offset<L>(2 * s + 1);

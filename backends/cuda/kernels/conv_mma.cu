@@ -79,6 +79,7 @@ static inline void sum_up(const mma_params &p, sums (*c)[NT], const mma_at (*row
     const int lane = mma_lane();
     mma_at pairs = mma_at_of(weights) + mma_b2_col(lane) * p.w_pitch + mma_b2_k(lane) * 2;
     mma_at single = mma_at_of(weights) + mma_b_col(lane) * p.w_pitch + mma_b_k(lane) * 2;
+    __syncwarp(); /* lanes come from loops of their own, and matrices are loaded together */
     #pragma unroll 2
     for (int step = 0; step < p.k_steps; step++) {
         mma_a a[MT];

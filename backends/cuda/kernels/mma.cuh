@@ -386,8 +386,12 @@ template <int BYTES> static inline void mma_copy(void *to, const void *from, boo
 #if MMA_IS_80 && defined(FR_PAPER)
     paper_copy(to, from, BYTES, exists ? BYTES : 0);
 #elif MMA_IS_80
-    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(mma_at_of(to)), "l"(from), "n"(BYTES),
-                 "r"(exists ? BYTES : 0) : "memory");
+    if (BYTES == 16) /* past the first cache: it is read once */
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(mma_at_of(to)), "l"(from),
+                     "r"(exists ? 16 : 0) : "memory");
+    else
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(mma_at_of(to)), "l"(from), "n"(BYTES),
+                     "r"(exists ? BYTES : 0) : "memory");
 #else
     struct __align__(BYTES) block {
         unsigned word[BYTES / 4];

@@ -1,4 +1,5 @@
 // needs: common.h
+// needs: numbers.cl
 /*
  * Comes before every kernel on CUDA, as prelude.cl does on OpenCL: it defines the same words, so that the texts of
  * shaders/opencl are CUDA C++ too. The build defines what it defines there; numbers of fr_dtype: 1 f32, 2 f16, 3 bf16,
@@ -6,9 +7,6 @@
  *
  * Kernels get their buffers with the offsets added, so all launch words but `valid` are constants.
  */
-#define CAT_(a, b) a##b
-#define CAT(a, b) CAT_(a, b)
-#define CAT3(a, b, c) CAT(CAT(a, b), c)
 
 #define __kernel extern "C" __global__
 #define KERNEL extern "C" __global__ __launch_bounds__(LX * LY * LZ)
@@ -88,67 +86,20 @@ static inline int nearest_int(float v) { return __float2int_rn(v); }
 static inline uchar u8_of_number(float v) { return (uchar)nearest_int(fminf(fmaxf(v, 0.0f), 255.0f)); }
 static inline signed char s8_of_number(float v) { return (signed char)nearest_int(fminf(fmaxf(v, -128.0f), 127.0f)); }
 
-#define DTYPE_1 f32
-#define DTYPE_2 f16
-#define DTYPE_3 bf16
-#define DTYPE_4 u8
-#define DTYPE_5 s8
-#define DTYPE_6 s32
-#define DTYPE(n) CAT(DTYPE_, n)
-
 #define TYPE_f32 float
 #define TYPE_f16 f16_bits
 #define TYPE_bf16 bf16_bits
 #define TYPE_u8 uchar
 #define TYPE_s8 signed char
 #define TYPE_s32 int
-#define TYPE(n) CAT(TYPE_, DTYPE(n))
-
-#ifdef SRC_DTYPE
-#define SRC_T TYPE(SRC_DTYPE)
-#define SRC_LOAD(p, i) CAT(load_, DTYPE(SRC_DTYPE))(p, i)
-#define SRC_LOADV(p, i) CAT(loadv_, DTYPE(SRC_DTYPE))(p, i)
-#endif
-#ifdef DST_DTYPE
-#define DST_T TYPE(DST_DTYPE)
-#define DST_LOAD(p, i) CAT(load_, DTYPE(DST_DTYPE))(p, i)
-#define DST_LOADV(p, i) CAT(loadv_, DTYPE(DST_DTYPE))(p, i)
-#define DST_STORE(v, p, i) CAT(store_, DTYPE(DST_DTYPE))(v, p, i)
-#define DST_STOREV(v, p, i) CAT(storev_, DTYPE(DST_DTYPE))(v, p, i)
-#endif
-#ifdef WGT_DTYPE
-#define WGT_T TYPE(WGT_DTYPE)
-#define WGT_LOAD(p, i) CAT(load_, DTYPE(WGT_DTYPE))(p, i)
-#define WGT_LOADV(p, i) CAT(loadv_, DTYPE(WGT_DTYPE))(p, i)
-#endif
 
 #define convert_float(v) ((float)(v))
-#define load_f32(p, i) ((p)[i])
 #define load_f16(p, i) number_of_f16((p)[i])
 #define load_bf16(p, i) number_of_bf16((p)[i])
-#define load_u8(p, i) convert_float((p)[i])
-#define load_s8(p, i) convert_float((p)[i])
-#define load_s32(p, i) convert_float((p)[i])
-#define store_f32(v, p, i) ((p)[i] = (v))
 #define store_f16(v, p, i) ((p)[i] = f16_of_number(v))
 #define store_bf16(v, p, i) ((p)[i] = bf16_of_number(v))
 #define store_u8(v, p, i) ((p)[i] = u8_of_number(v))
 #define store_s8(v, p, i) ((p)[i] = s8_of_number(v))
-
-/* Numbers of stored integers, and back: number = scale * stored. Other dtypes are stored as they are. */
-#define NUMBER_f32(v, scale) (v)
-#define NUMBER_f16(v, scale) (v)
-#define NUMBER_bf16(v, scale) (v)
-#define NUMBER_u8(v, scale) ((v) * (scale))
-#define NUMBER_s8(v, scale) ((v) * (scale))
-#define STORED_f32(v, scale) (v)
-#define STORED_f16(v, scale) (v)
-#define STORED_bf16(v, scale) (v)
-#define STORED_u8(v, scale) ((v) / (scale))
-#define STORED_s8(v, scale) ((v) / (scale))
-#define SRC_NUMBER(v, scale) CAT(NUMBER_, DTYPE(SRC_DTYPE))(v, scale)
-#define DST_NUMBER(v, scale) CAT(NUMBER_, DTYPE(DST_DTYPE))(v, scale)
-#define DST_STORED(v, scale) CAT(STORED_, DTYPE(DST_DTYPE))(v, scale)
 
 /* ---- vectors ---------------------------------------------------------------------------------------------------- */
 
@@ -366,10 +317,6 @@ static inline int dot8(int sum, uint a, int w) {
 
 #define LOCAL_ARRAY(type, name, count) __shared__ type name[count] __attribute__((aligned(16)))
 #define MAKE(type, ...) (type{__VA_ARGS__})
-
-#define PARAM_INT_(name) int name;
-#define PARAM_FLOAT_(name) float name;
-#define PARAM_STRUCT(type, list) typedef struct { list(PARAM_INT_, PARAM_FLOAT_) } type;
 
 /* fr_act, on a float or on a VEC: ACTIVATE(x, p) with the three words of ACT_PARAMS in p. */
 #if defined(CURVED) && !CURVED

@@ -275,7 +275,9 @@ typedef struct fr_backend {
      * at most `capacity`, and says how many there are. Layouts ANY in the step are free; fixed ones must hold. */
     fr_status (*candidates)(fr_device *device, const fr_step *step, fr_candidate *out, uint32_t capacity,
                             uint32_t *out_count);
-    /* The step with all layouts as the candidate has them. Programs own their copy of the weights. */
+    /* The step with all layouts as the candidate has them. Programs own their copy of the weights. FR_UNSUPPORTED: not for
+     * this step, and other steps may well be; a kernel that this driver cannot have at all is from then on refused by
+     * candidates() with FR_WHY_DRIVER, and what has nothing for the step alone with another reason. */
     fr_status (*compile)(fr_device *device, const fr_step *step, const fr_candidate *candidate,
                          const fr_weights *weights, fr_program **out_program);
     void (*program_free)(fr_program *program);

@@ -9,7 +9,7 @@
  *   PAPER_SHARED=BYTES      what a block may ask for
  *   PAPER_ORDER=backward|random  the order in which a block's threads run; else forward
  *   PAPER_CONTEXT, PAPER_ALLOC, PAPER_PINNED, PAPER_MODULE, PAPER_LAUNCH, PAPER_COPY, PAPER_SYNC, PAPER_EVENT,
- *   PAPER_CAPTURE, PAPER_GRAPH=CODE   calls of this kind fail: the first of them, or after PAPER_SKIP=N good ones
+ *   PAPER_CAPTURE, PAPER_GRAPH, PAPER_INFO=CODE   calls of this kind fail: the first of them, or after PAPER_SKIP=N good ones
  *   PAPER_COUNT=N           so many fail, then they work again; 1 << 30 if not set
  *   PAPER_QUIET=1           nothing is said of misuse
  */
@@ -38,6 +38,7 @@ typedef enum paper_kind {
     PAPER_EVENTS,
     PAPER_CAPTURES,
     PAPER_GRAPHS,
+    PAPER_INFOS,
     PAPER_KINDS
 } paper_kind;
 

@@ -10,7 +10,7 @@
 enum { MAGIC = 0x44ac1e55, GONE = 0x0dead };
 
 static _Thread_local char last_words[256];
-static atomic_int complaints, heuristics, loads;
+static atomic_int complaints, heuristics, loads, handles;
 
 int paper_dnn_complaints(void);
 int paper_dnn_complaints(void) {
@@ -23,6 +23,10 @@ int paper_dnn_heuristics(void) {
 int paper_dnn_loads(void); /* plans made of text */
 int paper_dnn_loads(void) {
     return atomic_load(&loads);
+}
+int paper_dnn_handles(void); /* that there are: no reset */
+int paper_dnn_handles(void) {
+    return atomic_load(&handles);
 }
 void shim_reset(void);
 void shim_reset(void) {
@@ -85,6 +89,7 @@ cudnnStatus_t cudnnCreate(cudnnHandle_t *handle) {
     if (!made)
         return CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED;
     made->magic = MAGIC;
+    atomic_fetch_add(&handles, 1);
     *handle = made;
     return CUDNN_STATUS_SUCCESS;
 }
@@ -97,6 +102,7 @@ cudnnStatus_t cudnnDestroy(cudnnHandle_t handle) {
     if (!is_handle(handle))
         return fake_wrong(CUDNN_STATUS_BAD_PARAM, "cudnnDestroy: no handle");
     handle->magic = GONE;
+    atomic_fetch_sub(&handles, 1);
     free(handle);
     return CUDNN_STATUS_SUCCESS;
 }

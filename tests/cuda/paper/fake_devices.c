@@ -13,7 +13,16 @@ static struct {
     bool is_ready;
 } all;
 
-static _Thread_local CUcontext current;
+enum { MOST_CONTEXTS = 16 };
+
+static _Thread_local struct { /* the thread's; the last is current */
+    CUcontext at[MOST_CONTEXTS];
+    int count;
+} stack;
+
+static CUcontext top(void) {
+    return stack.count > 0 ? stack.at[stack.count - 1] : NULL;
+}
 
 uint64_t paper_memory(void) {
     return (uint64_t)paper_number("PAPER_MEMORY", 8l << 30);
@@ -228,10 +237,28 @@ CUresult CUDAAPI cuDeviceGetAttribute(int *out, CUdevice_attribute attribute, CU
 /* ---- contexts ----------------------------------------------------------------------------------------------------------- */
 
 CUresult paper_enter(CUcontext *out_context) {
-    *out_context = current;
+    *out_context = top();
     if (!all.is_ready)
         return CUDA_ERROR_NOT_INITIALIZED;
-    return current ? current->lost : CUDA_ERROR_INVALID_CONTEXT;
+    return *out_context ? (*out_context)->lost : CUDA_ERROR_INVALID_CONTEXT;
+}
+
+CUresult CUDAAPI cuCtxPushCurrent(CUcontext context) {
+    if (!all.is_ready)
+        return CUDA_ERROR_NOT_INITIALIZED;
+    if (!context || stack.count >= MOST_CONTEXTS)
+        return CUDA_ERROR_INVALID_VALUE;
+    stack.at[stack.count++] = context;
+    return CUDA_SUCCESS;
+}
+
+CUresult CUDAAPI cuCtxPopCurrent(CUcontext *out) {
+    if (stack.count == 0)
+        return CUDA_ERROR_INVALID_CONTEXT;
+    if (out)
+        *out = top();
+    stack.count--;
+    return CUDA_SUCCESS;
 }
 
 #undef cuCtxCreate
@@ -250,8 +277,8 @@ CUresult CUDAAPI cuCtxCreate_v2(CUcontext *out, unsigned flags, CUdevice device)
     if (!context)
         return CUDA_ERROR_OUT_OF_MEMORY;
     context->device = device;
-    *out = current = context;
-    return CUDA_SUCCESS;
+    *out = context;
+    return cuCtxPushCurrent(context);
 }
 
 CUresult CUDAAPI cuCtxDestroy(CUcontext context) {
@@ -264,8 +291,11 @@ CUresult CUDAAPI cuCtxDestroy(CUcontext context) {
                        context->allocations, context->modules, context->streams, context->events, context->graphs);
     paper_free_all(context);
     pthread_mutex_unlock(&paper_lock);
-    if (current == context)
-        current = NULL;
+    if (top() == context)
+        stack.count--;
+    for (int i = 0; i < stack.count; i++)
+        if (stack.at[i] == context)
+            paper_complain("a context is destroyed that lies below another one");
     free(context);
     return CUDA_SUCCESS;
 }
@@ -273,16 +303,17 @@ CUresult CUDAAPI cuCtxDestroy(CUcontext context) {
 CUresult CUDAAPI cuCtxSetCurrent(CUcontext context) {
     if (!all.is_ready)
         return CUDA_ERROR_NOT_INITIALIZED;
-    current = context;
-    return CUDA_SUCCESS;
+    if (stack.count > 0)
+        stack.count--;
+    return context ? cuCtxPushCurrent(context) : CUDA_SUCCESS;
 }
 
 CUresult CUDAAPI cuCtxGetCurrent(CUcontext *out) {
-    *out = current;
+    *out = top();
     return all.is_ready ? CUDA_SUCCESS : CUDA_ERROR_NOT_INITIALIZED;
 }
 
 CUresult CUDAAPI cuCtxGetDevice(CUdevice *out) {
-    *out = current ? current->device : 0;
-    return current ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
+    *out = top() ? top()->device : 0;
+    return top() ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
 }

@@ -117,12 +117,7 @@ static const paper_block *find(const void *at) {
 
 /* ---- the calls ---------------------------------------------------------------------------------------------------------- */
 
-CUresult CUDAAPI cuMemGetInfo(size_t *out_free, size_t *out_total) {
-    CUcontext context;
-    CUresult result = paper_enter(&context);
-    *out_free = *out_total = 0;
-    if (result != CUDA_SUCCESS)
-        return result;
+static void info(CUcontext context, size_t *out_free, size_t *out_total) {
     uint64_t total = paper_memory();
     pthread_mutex_lock(&paper_lock);
     uint64_t used = 0;
@@ -131,7 +126,18 @@ CUresult CUDAAPI cuMemGetInfo(size_t *out_free, size_t *out_total) {
     pthread_mutex_unlock(&paper_lock);
     *out_total = total;
     *out_free = used < total ? total - used : 0;
-    return CUDA_SUCCESS;
+}
+
+CUresult CUDAAPI cuMemGetInfo(size_t *out_free, size_t *out_total) {
+    CUcontext context;
+    CUresult result = paper_enter(&context), answer = paper_answer(PAPER_INFOS);
+    *out_free = *out_total = 0;
+    if (result != CUDA_SUCCESS)
+        return result;
+    context->lost = answer; /* of a kernel before, as cuStreamSynchronize */
+    if (answer == CUDA_SUCCESS)
+        info(context, out_free, out_total);
+    return answer;
 }
 
 CUresult CUDAAPI cuMemAlloc(CUdeviceptr *out, size_t bytes) {
@@ -144,10 +150,9 @@ CUresult CUDAAPI cuMemAlloc(CUdeviceptr *out, size_t bytes) {
         result = bytes == 0 ? CUDA_ERROR_INVALID_VALUE : paper_unsafe();
     if (result == CUDA_SUCCESS)
         result = answer;
-    if (result == CUDA_SUCCESS)
-        result = cuMemGetInfo(&unused, &total);
     if (result != CUDA_SUCCESS)
         return result;
+    info(context, &unused, &total);
     if (bytes > unused)
         return CUDA_ERROR_OUT_OF_MEMORY;
     pthread_mutex_lock(&paper_lock);

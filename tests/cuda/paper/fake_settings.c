@@ -59,7 +59,7 @@ bool paper_is_quiet(void) {
 CUresult paper_answer(paper_kind kind) {
     static const char *const names[PAPER_KINDS] = {"PAPER_CONTEXT", "PAPER_ALLOC", "PAPER_PINNED", "PAPER_MODULE",
                                                    "PAPER_LAUNCH",  "PAPER_COPY",  "PAPER_SYNC",   "PAPER_EVENT",
-                                                   "PAPER_CAPTURE", "PAPER_GRAPH"};
+                                                   "PAPER_CAPTURE", "PAPER_GRAPH", "PAPER_INFO"};
     long before = atomic_fetch_add(&calls[kind], 1), skip = paper_number("PAPER_SKIP", 0);
     if (!paper_setting(names[kind]) || before < skip || before - skip >= paper_number("PAPER_COUNT", 1 << 30))
         return CUDA_SUCCESS;

@@ -244,12 +244,27 @@ CUresult CUDAAPI cuEventElapsedTime(float *out, CUevent begin, CUevent end) {
 
 /* ---- capture ----------------------------------------------------------------------------------------------------------------- */
 
+static _Thread_local CUstreamCaptureMode thread_mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
+
+CUresult CUDAAPI cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode) {
+    CUstreamCaptureMode before = thread_mode;
+    thread_mode = *mode;
+    *mode = before;
+    return CUDA_SUCCESS;
+}
+
+static bool forbids(const struct CUgraph_st *g) {
+    if (g->mode == CU_STREAM_CAPTURE_MODE_RELAXED || thread_mode == CU_STREAM_CAPTURE_MODE_RELAXED)
+        return false;
+    return pthread_equal(g->thread, pthread_self()) ||
+           (g->mode == CU_STREAM_CAPTURE_MODE_GLOBAL && thread_mode == CU_STREAM_CAPTURE_MODE_GLOBAL);
+}
+
 CUresult paper_unsafe(void) {
     CUresult result = CUDA_SUCCESS;
     pthread_mutex_lock(&paper_lock);
     for (CUgraph g = recording; g; g = g->next) {
-        bool is_mine = pthread_equal(g->thread, pthread_self());
-        if (g->mode == CU_STREAM_CAPTURE_MODE_RELAXED || (g->mode == CU_STREAM_CAPTURE_MODE_THREAD_LOCAL && !is_mine))
+        if (!forbids(g))
             continue;
         g->is_broken = true;
         result = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
