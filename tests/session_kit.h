@@ -6,6 +6,7 @@
 #define FR_TESTS_SESSION_KIT_H
 
 #include <pthread.h>
+#include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/hash.h"
@@ -110,6 +111,25 @@ static inline bool device_is_present(void) {
             known |= strcmp(entries[i].id, KIT_DEVICE) == 0 && entries[i].status == FR_OK;
     fr_context_free(context);
     return known == 1;
+}
+
+/* The device is lost while the variable is set: the session is over, the next one works. */
+static inline void check_lost(const char *setting, const char *result, const char *name) {
+    fixture f;
+    fr_session *session;
+    CHECK_OK(make(&f, "v2", 1, NULL));
+    CHECK_OK(open_session(&f, KIT_DEVICE, &session));
+    CHECK_OK(run(&f, session, f.got));
+    CHECK(is_right(&f));
+    setenv(setting, result, 1);
+    CHECK_INT(run(&f, session, f.got), FR_DEVICE_LOST);
+    CHECK_HAS(fr_error_message(), name);
+    unsetenv(setting);
+    CHECK_INT(run(&f, session, f.got), FR_DEVICE_LOST); /* it does not come back */
+    fr_session_close(session);
+    CHECK_OK(run_once(&f, KIT_DEVICE, f.got));
+    CHECK(is_right(&f));
+    drop(&f);
 }
 
 typedef struct worker {

@@ -68,24 +68,6 @@ TEST(a_session_without_memory_says_so) {
     drop(&f);
 }
 
-static void check_lost(const char *setting, const char *result, const char *name) {
-    fixture f;
-    fr_session *session;
-    CHECK_OK(make(&f, "v2", 1, NULL));
-    CHECK_OK(open_session(&f, KIT_DEVICE, &session));
-    CHECK_OK(run(&f, session, f.got));
-    CHECK(is_right(&f));
-    setenv(setting, result, 1);
-    CHECK_INT(run(&f, session, f.got), FR_DEVICE_LOST);
-    CHECK_HAS(fr_error_message(), name);
-    unsetenv(setting);
-    CHECK_INT(run(&f, session, f.got), FR_DEVICE_LOST); /* it does not come back */
-    fr_session_close(session);
-    CHECK_OK(run_once(&f, KIT_DEVICE, f.got));
-    CHECK(is_right(&f));
-    drop(&f);
-}
-
 TEST(a_lost_device_ends_the_session_and_a_new_one_works) {
     if (!present())
         SKIP("no Vulkan device");
