@@ -92,6 +92,7 @@ static fr_status prim_make(fr_device *device, const fr_step *step, const cpu_con
         goto done;
     }
     HOST_GO(done, cpu_prim_new(device, cpu_walk_take(&walk), &prim));
+    prim->moves_stack = plan->way == CPU_WAY_GEMM && plan->in.dtype == FR_F32 && cpu_dnnl_moves_stack();
     HOST_GO(done, fix_weights(step, plan, prim, weights));
     if (step->has_bias)
         HOST_GO(done, fix_row(prim, DNNL_ARG_BIAS, int8 ? bias : weights->bias, step->dst.c));

@@ -3,6 +3,7 @@
 #define CPU_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -32,6 +33,7 @@ struct fr_queue {
     fr_device *device;
     dnnl_stream_t stream;
     uint32_t threads, slot;
+    sigset_t held[]; /* of each thread: signals that wait between cpu_signals_hold and cpu_signals_release */
 };
 
 typedef struct cpu_args { /* a launch, resolved to addresses */
@@ -70,6 +72,10 @@ int cpu_threads_set(uint32_t threads);
 void cpu_threads_back(int before);
 /* fn(ctx, job) for job in [0, jobs), on the queue's threads. */
 void cpu_parallel(const fr_queue *queue, int64_t jobs, void (*fn)(void *ctx, int64_t job), void *ctx);
+
+/* Between the two, signals wait: on the calling thread and on the queue's others (signals.c). */
+void cpu_signals_hold(fr_queue *queue);
+void cpu_signals_release(fr_queue *queue);
 
 fr_status cpu_queue_open(fr_device *device, uint32_t threads, fr_queue **out_queue);
 void cpu_queue_close(fr_queue *queue);

@@ -266,6 +266,15 @@ dnnl_primitive_desc_t cpu_walk_take(cpu_walk *walk) {
     return pd;
 }
 
+bool cpu_dnnl_moves_stack(void) {
+#if defined(__x86_64__)
+    const dnnl_version_t *v = dnnl_version();
+    return v->major < 3 || (v->major == 3 && (v->minor < 11 || (v->minor == 11 && v->patch < 2)));
+#else
+    return false;
+#endif
+}
+
 const char *cpu_pd_name(const_dnnl_primitive_desc_t pd) {
     const char *name = NULL;
     return dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name) == dnnl_success && name != NULL ? name

@@ -87,6 +87,13 @@ void cpu_walk_next(cpu_walk *walk); /* pd is NULL past the last */
 void cpu_walk_end(cpu_walk *walk);
 dnnl_primitive_desc_t cpu_walk_take(cpu_walk *walk); /* the caller owns what is returned; the walk is over */
 
+/*
+ * Before 3.11.2 the f32 matrix product on x86 (jit_avx512_common_gemm_f32, jit_avx_gemm_f32) points the stack register at a
+ * block of the heap as soon as its sums are long (in 2.6.3 from 85 products on, with AVX2 from 253). A signal handler that
+ * runs then has its frame written over what the heap keeps below that block: uxlfoundation/oneDNN, issue 4845.
+ */
+bool cpu_dnnl_moves_stack(void);
+
 const char *cpu_pd_name(const_dnnl_primitive_desc_t pd);
 cpu_md_ref cpu_pd_md(const_dnnl_primitive_desc_t pd, dnnl_query_t what);
 

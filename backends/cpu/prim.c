@@ -175,6 +175,10 @@ fr_status cpu_prim_run(const cpu_prim *prim, cpu_execs *execs, fr_queue *queue, 
             cpu_dnnl_check(host, dnnl_memory_set_data_handle(exec->moving[i], now[i]), "dnnl_memory_set_data_handle"));
         exec->at[i] = now[i];
     }
-    return cpu_dnnl_check(host, dnnl_primitive_execute(prim->primitive, queue->stream, exec->n_args, exec->args),
-                          "dnnl_primitive_execute");
+    if (prim->moves_stack)
+        cpu_signals_hold(queue);
+    dnnl_status_t answer = dnnl_primitive_execute(prim->primitive, queue->stream, exec->n_args, exec->args);
+    if (prim->moves_stack)
+        cpu_signals_release(queue);
+    return cpu_dnnl_check(host, answer, "dnnl_primitive_execute");
 }

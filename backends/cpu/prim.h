@@ -14,6 +14,7 @@ typedef struct cpu_prim {
     cpu_block fixed_block[CPU_PRIM_FIXED];
     int fixed_arg[CPU_PRIM_FIXED];
     int n_fixed;
+    bool moves_stack; /* signals wait while it runs */
 } cpu_prim;
 
 /* Memory objects carry the address they stand for, so each queue has its own; made at a queue's first launch. */

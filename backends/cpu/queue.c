@@ -79,10 +79,11 @@ fr_status cpu_queue_open(fr_device *device, uint32_t threads, fr_queue **out_que
     const fr_host *host = device->base.host;
     *out_queue = NULL;
     void *block = NULL;
-    HOST_TRY(host_alloc(host, sizeof(fr_queue), "a queue", &block));
+    uint32_t some = threads == 0 || threads > device->isa.cores ? device->isa.cores : threads;
+    HOST_TRY(host_alloc(host, sizeof(fr_queue) + some * sizeof(sigset_t), "a queue", &block));
     fr_queue *queue = block;
     queue->device = device;
-    queue->threads = threads == 0 || threads > device->isa.cores ? device->isa.cores : threads;
+    queue->threads = some;
     fr_status status = slot_take(device, &queue->slot);
     if (status != FR_OK) {
         host->free(queue);
