@@ -106,12 +106,17 @@ static fr_status pad_candidates(fr_device *device, const fr_step *step, cpu_offe
 
 /* ---- reorder ------------------------------------------------------------------------------------------------------------ */
 
-/* Both sides in CHW order, dims may differ: stretches that stay in one channel on both sides. */
+/* Places that lie one after another in CHW order: of a plain layout all there are. */
+static uint64_t stretch_of(const fr_tensor *t) {
+    return cpu_places(t) * (t->layout == FR_LAYOUT_NCHW ? (uint64_t)t->c : 1);
+}
+
+/* Both sides in CHW order, dims may differ: stretches that lie together on both sides. */
 static void reorder_image(void *ctx, int64_t image) {
     const move_job *job = ctx;
     const fr_tensor *src = &job->step->src[0], *dst = &job->step->dst;
     cpu_end in = cpu_end_of(src), out = cpu_end_of(dst);
-    uint64_t in_map = cpu_places(src), out_map = cpu_places(dst), total = in_map * (uint64_t)src->c;
+    uint64_t in_map = stretch_of(src), out_map = stretch_of(dst), total = cpu_places(src) * (uint64_t)src->c;
     size_t in_width = fr_dtype_bytes((fr_dtype)src->dtype), out_width = fr_dtype_bytes((fr_dtype)dst->dtype);
     int32_t n = (int32_t)image;
     for (uint64_t at = 0, count; at < total; at += count) {
@@ -134,19 +139,27 @@ static bool known_layout(uint16_t layout) {
     return layout >= FR_LAYOUT_NCHW && layout <= FR_LAYOUT_NCHW32C;
 }
 
+static void offer_reorder(const fr_step *step, uint16_t from, uint16_t to, cpu_offers *offers) {
+    fr_candidate *c = cpu_offer(offers, "cpu.reorder.%s-%s.%s-%s", cpu_layout_word(from), cpu_layout_word(to),
+                                cpu_dtype_word(step->src[0].dtype), cpu_dtype_word(step->dst.dtype));
+    c->src_layout[0] = from;
+    c->dst_layout = to;
+}
+
+/* A source of any layout is taken as the kernels before it like to leave it. */
 static fr_status reorder_candidates(fr_device *device, const fr_step *step, cpu_offers *offers) {
+    static const uint16_t sources[] = {FR_LAYOUT_NCHW, FR_LAYOUT_NHWC, FR_LAYOUT_NCHW16C, FR_LAYOUT_NCHW8C};
     (void)device;
     const fr_tensor *src = &step->src[0], *dst = &step->dst;
-    uint16_t from = src->layout == FR_LAYOUT_ANY ? FR_LAYOUT_NCHW : src->layout,
-             to = dst->layout == FR_LAYOUT_ANY ? FR_LAYOUT_NCHW : dst->layout;
-    if (!known_layout(from) || !known_layout(to)) {
+    uint16_t to = dst->layout == FR_LAYOUT_ANY ? FR_LAYOUT_NCHW : dst->layout;
+    if ((src->layout != FR_LAYOUT_ANY && !known_layout(src->layout)) || !known_layout(to)) {
         cpu_refuse(offers, FR_WHY_LAYOUT, "cpu.reorder");
         return FR_OK;
     }
-    fr_candidate *c = cpu_offer(offers, "cpu.reorder.%s-%s.%s-%s", cpu_layout_word(from), cpu_layout_word(to),
-                                cpu_dtype_word(src->dtype), cpu_dtype_word(dst->dtype));
-    c->src_layout[0] = from;
-    c->dst_layout = to;
+    for (size_t i = 0; src->layout == FR_LAYOUT_ANY && i < sizeof sources / sizeof sources[0]; i++)
+        offer_reorder(step, sources[i], to, offers);
+    if (src->layout != FR_LAYOUT_ANY)
+        offer_reorder(step, src->layout, to, offers);
     return FR_OK;
 }
 
