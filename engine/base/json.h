@@ -58,6 +58,7 @@ void fr_json_put_number(fr_json_writer *w, double value);      /* shortest text 
 void fr_json_put_int(fr_json_writer *w, int64_t value);
 void fr_json_put_bool(fr_json_writer *w, bool value);
 void fr_json_put_null(fr_json_writer *w);
+void fr_json_put_value(fr_json_writer *w, const fr_json *value); /* what was read, with all that is in it */
 /* key + value at once */
 void fr_json_string_member(fr_json_writer *w, const char *key, const char *value);
 void fr_json_number_member(fr_json_writer *w, const char *key, double value);

@@ -151,3 +151,26 @@ void fr_json_bool_member(fr_json_writer *w, const char *key, bool value) {
     fr_json_key(w, key);
     fr_json_put_bool(w, value);
 }
+
+void fr_json_put_value(fr_json_writer *w, const fr_json *value) {
+    switch (value->kind) {
+    case FR_JSON_NULL: fr_json_put_null(w); break;
+    case FR_JSON_BOOL: fr_json_put_bool(w, value->boolean); break;
+    case FR_JSON_NUMBER: fr_json_put_number(w, value->number); break;
+    case FR_JSON_STRING: fr_json_put_string(w, value->string); break;
+    case FR_JSON_ARRAY:
+        fr_json_begin_array(w);
+        for (const fr_json *item = value->child; item; item = item->next)
+            fr_json_put_value(w, item);
+        fr_json_end_array(w);
+        break;
+    case FR_JSON_OBJECT:
+        fr_json_begin_object(w);
+        for (const fr_json *item = value->child; item; item = item->next) {
+            fr_json_key(w, item->key);
+            fr_json_put_value(w, item);
+        }
+        fr_json_end_object(w);
+        break;
+    }
+}

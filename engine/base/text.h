@@ -22,4 +22,7 @@ size_t fr_utf8_length(const char *data, size_t bytes);
 /* The name in names[0..count) nearest to `wrong` by edit distance; NULL when none is near enough to be a typo. */
 const char *fr_nearest_name(const char *wrong, const char *const *names, size_t count);
 
+/* Like strcmp, but runs of digits compare as numbers: a2 < a10. */
+int fr_natural_compare(const char *a, const char *b);
+
 #endif

@@ -25,6 +25,10 @@ typedef struct cli_round {
     fr_round round;
     int32_t quantum;
 } cli_round;
+typedef struct cli_rounds {
+    cli_round at[16];
+    size_t count;
+} cli_rounds;
 typedef struct cli_dims {
     int32_t height, width, channels;
 } cli_dims;
@@ -34,18 +38,21 @@ typedef struct cli_texts {
 } cli_texts; /* free `at` with fr_free */
 
 typedef enum cli_kind {
-    CLI_FLAG,        /* bool; no value */
-    CLI_TEXT,        /* const char * */
-    CLI_TEXTS,       /* cli_texts: all words up to the next option, and again each time it is given */
-    CLI_INT,         /* int64_t in [low, high] */
-    CLI_INT_OR_AUTO, /* the same; "auto" is 0 */
-    CLI_INTS,        /* cli_ints: 1,2,4-8 each in [low, high] */
-    CLI_REAL,        /* double in [low, high] */
-    CLI_REALS,       /* cli_reals: 0.5,1/255 */
-    CLI_PRECISION,   /* fr_precision */
-    CLI_PRECISIONS,  /* cli_precisions: f32,bf16 */
-    CLI_ROUND,       /* cli_round: up:16 */
-    CLI_DIMS         /* cli_dims: 22x52x3 */
+    CLI_FLAG,              /* bool; no value */
+    CLI_TEXT,              /* const char * */
+    CLI_TEXTS,             /* cli_texts: all words up to the next option, and again each time it is given */
+    CLI_INT,               /* int64_t in [low, high] */
+    CLI_INT_OR_AUTO,       /* the same; "auto" is 0 */
+    CLI_INTS,              /* cli_ints: 1,2,4-8 each in [low, high] */
+    CLI_INTS_OR_AUTO,      /* the same; "auto" is one 0 */
+    CLI_REAL,              /* double in [low, high] */
+    CLI_REALS,             /* cli_reals: 0.5,1/255 */
+    CLI_PRECISION,         /* fr_precision */
+    CLI_PRECISIONS,        /* cli_precisions: f32,bf16 */
+    CLI_PRECISIONS_OR_ALL, /* the same; "all" is none */
+    CLI_ROUND,             /* cli_round: up:16 */
+    CLI_ROUNDS_OR_AUTO,    /* cli_rounds: floor,up:16; "auto" is none */
+    CLI_DIMS               /* cli_dims: 22x52x3 */
 } cli_kind;
 
 typedef struct cli_option {

@@ -4,21 +4,17 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "cli/output.h"
+#include "cli/plan_use.h"
 #include "cli/table.h"
 
-/* One model: every precision and batch, each with all its folds. Answers an exit code. */
-static int bench_model(fr_context *context, const char *name, const bench_request *r, cli_progress *progress,
-                       bench_result *result) {
-    fr_model *model;
-    fr_model_info info = FR_OPTIONS(fr_model_info);
-    int code = cli_load_model(context, name, &model);
-    if (code != CLI_DONE)
-        return code;
-    fr_status status = fr_model_describe(model, &info);
-    if (status != FR_OK)
-        code = cli_failed(status);
-    const char *label = strcasecmp(name, info.name) == 0 ? info.name : name; /* a file goes by its path */
+enum { DEFAULT_BATCH = 1024 };
+
+/* A model as it was loaded: every precision and batch, each with all its folds. Answers an exit code. */
+static int bench_loaded(fr_context *context, const char *label, const fr_model *model, const fr_model_info *info,
+                        const bench_request *r, cli_progress *progress, bench_result *result) {
+    int code = CLI_DONE;
     size_t before = result->n_rows;
     for (size_t p = 0; p < r->precisions.count && code == CLI_DONE; p++) {
         for (size_t b = 0; b < r->batches.count && code == CLI_DONE && !result->stopped; b++) {
@@ -31,17 +27,117 @@ static int bench_model(fr_context *context, const char *name, const bench_reques
                                  "batch has",
                                  (long long)r->folds.at[f], (long long)r->batches.at[b]);
             }
-            if (!r->folds_given && info.fold > 1) /* folded already: as it is */
-                folds = (cli_ints){.at = {info.fold}, .count = 1};
+            if (!r->folds_given && info->fold > 1) /* folded already: as it is */
+                folds = (cli_ints){.at = {info->fold}, .count = 1};
             if (folds.count > 0)
                 code = bench_measure_group(context, label, model, r, r->precisions.at[p], r->batches.at[b], &folds,
                                            progress, result);
         }
     }
-    fr_model_free(model);
     if (code == CLI_DONE && result->n_rows == before && !result->stopped)
         return cli_usage_error("nothing to measure: every fold is larger than every batch");
     return code;
+}
+
+/* The variants of a folder that have the folds which were asked for, each as it is. */
+static int bench_folder(fr_context *context, const char *name, const bench_request *r, cli_progress *progress,
+                        bench_result *result) {
+    int code = CLI_DONE;
+    for (size_t f = 0; f < r->folds.count && code == CLI_DONE && !result->stopped; f++) {
+        fr_model *model;
+        fr_model_info info;
+        bench_request one = *r;
+        one.folds = (cli_ints){.at = {r->folds.at[f]}, .count = 1};
+        code = cli_pick_fold(context, name, r->folds.at[f], &model, &info);
+        if (code == CLI_DONE)
+            code = bench_loaded(context, name, model, &info, &one, progress, result);
+        fr_model_free(model);
+    }
+    return code;
+}
+
+static int bench_single(fr_context *context, const char *name, const bench_request *r, cli_progress *progress,
+                        bench_result *result) {
+    fr_model *model;
+    fr_model_info info = FR_OPTIONS(fr_model_info);
+    int code = cli_load_model(context, name, &model);
+    if (code != CLI_DONE)
+        return code;
+    fr_status status = fr_model_describe(model, &info);
+    const char *label = strcasecmp(name, info.name) == 0 ? info.name : name; /* a file goes by its path */
+    code = status == FR_OK ? bench_loaded(context, label, model, &info, r, progress, result) : cli_failed(status);
+    fr_model_free(model);
+    return code;
+}
+
+/* ---- by a plan ---- */
+
+static cli_plan_request given_by(const bench_request *r) {
+    cli_plan_request given = CLI_PLAN_REQUEST;
+    given.device = r->device;
+    given.folds = r->folds_given ? r->folds : (cli_ints){.count = 0};
+    given.batches = r->batches;
+    given.precisions = r->precisions;
+    given.schedule_word = r->schedule_word;
+    given.threads = r->threads;
+    given.exact = r->exact;
+    given.no_measure = r->tuning == FR_TUNING_OFF;
+    given.fresh = r->tuning == FR_TUNING_FRESH;
+    if (r->tune_budget > 0)
+        given.tune_budget = r->tune_budget;
+    if (r->folding.round.quantum > 1)
+        given.rounds = (cli_rounds){.at = {r->folding.round}, .count = 1};
+    return given;
+}
+
+/* What a plan says, kept in a file or made now, and nothing else. */
+static int bench_planned(fr_context *context, const char *name, const bench_request *r, cli_progress *progress,
+                         bench_result *result) {
+    cli_chosen chosen;
+    cli_plan_request given = given_by(r);
+    int code;
+    if (r->plan) {
+        code = cli_choose_by_file(context, r->plan, name, &given, &r->folding, true, &chosen);
+    } else {
+        if (given.batches.count == 0)
+            given.batches = (cli_ints){.at = {DEFAULT_BATCH}, .count = 1};
+        code = cli_choose_by_planner(context, name, &given, &r->folding, &chosen);
+    }
+    if (code == CLI_DONE) {
+        fr_session_options options = FR_OPTIONS(fr_session_options);
+        bench_request one = *r;
+        cli_chosen_tell(&chosen, r->plan ? r->plan : "chosen");
+        cli_chosen_session(&chosen, &given, &options);
+        one.device = options.device;
+        one.schedule = options.schedule;
+        one.plan_text = r->kernels ? NULL : options.plan;
+        one.threads = options.threads;
+        one.exact = options.exact;
+        one.folding.round = (cli_round){FR_ROUND_FLOOR, 0}; /* it is folded */
+        one.folds = (cli_ints){.at = {chosen.info.fold}, .count = 1};
+        one.batches = (cli_ints){.at = {options.batch}, .count = 1};
+        one.precisions = (cli_precisions){.at = {options.precision}, .count = 1};
+        code = bench_loaded(context, name, chosen.model, &chosen.info, &one, progress, result);
+    }
+    cli_chosen_free(&chosen);
+    return code;
+}
+
+/* One model, or a folder of a task's variants. Answers an exit code. */
+static int bench_model(fr_context *context, const char *name, const bench_request *r, cli_progress *progress,
+                       bench_result *result) {
+    bench_request settled = *r;
+    bool folder = fr_path_is_folder(name);
+    if (r->plan || r->folds_auto || (folder && !r->folds_given))
+        return bench_planned(context, name, r, progress, result);
+    if (folder && r->folding.round.quantum > 1)
+        return cli_usage_error("--round has no meaning for '%s': what is folded already is taken as it is", name);
+    if (settled.batches.count == 0)
+        settled.batches = (cli_ints){.at = {DEFAULT_BATCH}, .count = 1};
+    if (settled.precisions.count == 0)
+        settled.precisions = (cli_precisions){.at = {FR_PRECISION_F32}, .count = 1};
+    return folder ? bench_folder(context, name, &settled, progress, result)
+                  : bench_single(context, name, &settled, progress, result);
 }
 
 /* The device the rows ran on, for the report. */
@@ -58,18 +154,10 @@ static int read_device(fr_context *context, bench_result *result) {
 }
 
 static int print_result(const bench_request *r, const bench_result *result, cli_output *file) {
-    int code = CLI_DONE;
     fr_json_writer w = {.indent = 2};
     bench_json(r, result, &w);
-    fr_text_add(&w.text, "\n");
-    if (r->output && !w.text.failed) {
-        code = cli_output_put(file, w.text.data, w.text.length);
-        if (code == CLI_DONE)
-            code = cli_output_commit(file);
-    }
-    if (r->json && code == CLI_DONE) {
-        code = cli_print(&w.text);
-    } else if (code == CLI_DONE) {
+    int code = cli_share_json(file, r->json, &w);
+    if (code == CLI_DONE && !r->json) {
         fr_text text = {0};
         bench_tables(result, &text);
         fr_text_add(&text, "\n");
@@ -77,7 +165,6 @@ static int print_result(const bench_request *r, const bench_result *result, cli_
             bench_verdict(result, i, &text);
         code = cli_print(&text);
     }
-    fr_text_free(&w.text);
     return code;
 }
 
@@ -119,37 +206,43 @@ static int check_request(bench_request *r) {
             r->bundles = (fr_bundling)i;
     if (r->bundles_word && strcmp(r->bundles_word, bundles[r->bundles]) != 0)
         return cli_usage_error("--bundles: '%s' is not auto, off or on", r->bundles_word);
-    r->folds_given = r->folds.count > 0;
+    int code = cli_read_schedule(r->schedule_word, &r->schedule);
+    if (code != CLI_DONE)
+        return code;
+    r->folds_auto = r->folds.count == 1 && r->folds.at[0] == 0;
+    r->folds_given = r->folds.count > 0 && !r->folds_auto;
     if (!r->folds_given)
         r->folds = (cli_ints){.at = {1, 2, 3, 4}, .count = 4};
+    if (r->plan && r->kernels)
+        return cli_usage_error("--kernels contradicts --plan, which says the kernels");
     return cli_read_tuning(r->tuning_word, &r->tuning);
 }
 
 static const cli_usage usage = {
-    .line = "bench MODEL... [options]",
+    .line = "bench MODEL|FOLDER... [options]",
     .about = "Measures images a second and the latency of a batch, for each fold, batch and precision, on\n"
              "seeded images; with the copying and scaling of the images, and without. Says which\n"
              "configuration wins on this machine, and why. The folds of one setting are measured by turns,\n"
-             "so that drifting clocks meet them all alike.\n",
+             "so that drifting clocks meet them all alike. Of a FOLDER with one task's trained variants, the\n"
+             "one that 'foldrun plan' chooses.\n",
     .examples = "  foldrun bench v1\n"
                 "  foldrun bench v1 n2 --fold 1,4 --batch 1,64,1024 --precision f32,bf16 --duration 2\n"
                 "  foldrun bench n4 --fold 2 --round up:16 --layers\n"
+                "  foldrun bench v1 --plan plan.json\n"
                 "  foldrun bench v1 --json | jq '.results[] | {fold, images: .images_per_s.median}'\n",
     .least = 1,
     .most = 64,
 };
 
 int cli_bench(int argc, char **argv) {
-    bench_request r = {.batches = {.at = {1024}, .count = 1},
-                       .precisions = {.at = {FR_PRECISION_F32}, .count = 1},
-                       .input_dtype = FR_U8,
-                       .duration = 3,
-                       .warmup = 0.5};
+    bench_request r = {.input_dtype = FR_U8, .duration = 3, .warmup = 0.5};
     const cli_option options[] = {
-        {"fold", 'f', CLI_INTS, "LIST", &r.folds, "folds, like 1,2,4 or 1-4 (1-4)", 1, CLI_FOLD_MAX},
+        {"fold", 'f', CLI_INTS_OR_AUTO, "LIST", &r.folds,
+         "folds, like 1,2,4 or 1-4 (1-4); auto: what 'foldrun plan'\nchooses (of a FOLDER: auto)", 1, CLI_FOLD_MAX},
         CLI_ROUND_OPTION(r.folding),
         CLI_SEED_OPTION(r.folding),
         {"batch", 'b', CLI_INTS, "LIST", &r.batches, "images a run, like 1,64,1024 (1024)", 1, 1 << 24},
+        {"plan", 0, CLI_TEXT, "FILE", &r.plan, "what 'foldrun plan --save' wrote, as it stands there", 0, 0},
         {"device", 'd', CLI_TEXT, "DEVICE", &r.device, "cpu, cpu:0, ... ('foldrun devices' lists them)", 0, 0},
         {"backend", 0, CLI_TEXT, "NAME", &r.device, "the same, by the backend's name", 0, 0},
         {"precision", 'p', CLI_PRECISIONS, "LIST", &r.precisions, "like f32,tf32,bf16,int8 (f32)", 0, 0},
@@ -167,6 +260,10 @@ int cli_bench(int argc, char **argv) {
          0, 0},
         {"bundles", 0, CLI_TEXT, "WORD", &r.bundles_word,
          "a block's launches as one submission: auto (on GPUs whose\nbackend can), off or on (auto)", 0, 0},
+        {"schedule", 0, CLI_TEXT, "WORD", &r.schedule_word,
+         "layers (a step takes all inputs before the next one begins),\nchain (groups of inputs go through many steps) "
+         "or auto",
+         0, 0},
         {"input-dtype", 0, CLI_TEXT, "TYPE", &r.dtype_word, "of the images: u8 or f32 (u8)", 0, 0},
         {"layers", 0, CLI_FLAG, NULL, &r.layers, "a table of the layers for each configuration", 0, 0},
         CLI_JSON_OPTION(r.json),
@@ -179,6 +276,8 @@ int cli_bench(int argc, char **argv) {
     if (code != CLI_GO_ON)
         return code;
     code = check_request(&r);
+    if (code == CLI_DONE && r.plan && words > 1)
+        code = cli_usage_error("--plan is of one model, and %d are given", words);
     if (code != CLI_DONE)
         return code;
     cli_watch_signals();

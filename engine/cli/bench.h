@@ -47,8 +47,8 @@ typedef struct bench_row {
 
 typedef struct bench_request {
     cli_ints folds, batches;
-    bool folds_given;
-    cli_folding folding; /* rounding and seed; the fold is a row's */
+    bool folds_given, folds_auto; /* auto: by the planner */
+    cli_folding folding;          /* rounding and seed; the fold is a row's */
     cli_precisions precisions;
     const char *device, *output, *dtype_word, *tuning_word;
     fr_tuning tuning;
@@ -57,9 +57,13 @@ typedef struct bench_request {
     int64_t threads;
     const char *bundles_word;
     fr_bundling bundles;
+    const char *schedule_word;
+    fr_schedule schedule;
     bool layers, no_transfers, exact, json;
     double tune_budget; /* seconds; 0 = the library's choice */
     const char *kernels;
+    const char *plan;      /* --plan: its file */
+    const char *plan_text; /* the kernels that a plan says; NULL = none */
 } bench_request;
 
 typedef struct bench_peak {

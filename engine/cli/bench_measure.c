@@ -97,6 +97,8 @@ static int open_case(fr_context *context, const fr_model *model, bench_group *g,
     options.exact = r->exact;
     options.kernels = r->kernels;
     options.bundles = r->bundles;
+    options.schedule = r->schedule;
+    options.plan = r->plan_text;
     options.tune_ms = (int32_t)(r->tune_budget * 1000);
     options.batch = (int32_t)c->row.batch;
     options.threads = (int32_t)r->threads;

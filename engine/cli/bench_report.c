@@ -204,6 +204,8 @@ static void put_row(fr_json_writer *w, const bench_result *result, const bench_r
     fr_json_int_member(w, "lanes", s->lanes);
     fr_json_int_member(w, "lane_threads", s->lane_threads);
     fr_json_string_member(w, "schedule", s->schedule);
+    fr_json_string_member(w, "schedule_kind", fr_schedule_name(s->plan_schedule));
+    fr_json_bool_member(w, "plan_refused", s->plan_refused);
     if (row->n_layers > 0)
         put_layers(w, row);
     fr_json_end_object(w);
@@ -256,6 +258,7 @@ void bench_json(const bench_request *request, const bench_result *result, fr_jso
         fr_json_string_member(w, "kernels", request->kernels);
     fr_json_string_member(w, "bundles", request->bundles_word ? request->bundles_word : "auto");
     fr_json_int_member(w, "threads", request->threads);
+    fr_json_string_member(w, "plan", request->plan);
     fr_json_key(w, "results");
     fr_json_begin_array(w);
     for (size_t i = 0; i < result->n_rows; i++)

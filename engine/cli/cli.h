@@ -38,6 +38,10 @@ int cli_run(int argc, char **argv);
 int cli_bench(int argc, char **argv);
 int cli_selftest(int argc, char **argv);
 int cli_tune(int argc, char **argv);
+int cli_profile(int argc, char **argv);
+int cli_plan(int argc, char **argv);
+int cli_explain(int argc, char **argv);
+int cli_tradeoff(int argc, char **argv);
 
 /* "foldrun: sentence" on stderr. */
 void cli_complain(const char *fmt, ...) FR_PRINTF(1, 2);

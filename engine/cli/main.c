@@ -12,6 +12,10 @@ const cli_command cli_commands[] = {
     {"show", "shapes and cost figures of a model, plain or folded", cli_show},
     {"run", "classify images: one row for each", cli_run},
     {"bench", "measure throughput and latency, and say which configuration wins", cli_bench},
+    {"profile", "measure what a device can do: peaks, bandwidth, staircases of its tiles", cli_profile},
+    {"plan", "choose fold, widths, precision, schedule and batch for a device", cli_plan},
+    {"explain", "why a plan was chosen, layer by layer", cli_explain},
+    {"tradeoff", "whether a folded filter pays in front of a general CNN", cli_tradeoff},
     {"tune", "time a device's kernels ahead, and keep the winners in its profile", cli_tune},
     {"selftest", "check every kernel of a device against the reference", cli_selftest},
     {"export", "write a model as ONNX", cli_export},
@@ -30,7 +34,7 @@ static int print_help(void) {
     fr_text_add(&text, "  %-9s %s\n  %-9s %s\n\n", "help", "this text, or that of a command", "version", "the version");
     fr_text_add(&text, "foldrun COMMAND --help has the options, with examples.\n\n");
     fr_text_add(&text, "exit codes: 0 done, 1 failed, 2 usage, 3 unavailable, 4 unsupported, 5 bad input,\n"
-                       "            130 interrupted (tune: what it has is kept)\n");
+                       "            130 interrupted (tune and profile: what they have is kept)\n");
     return cli_print(&text);
 }
 
@@ -48,7 +52,7 @@ static const cli_command *find_command(const char *name) {
 }
 
 static int unknown_command(const char *name) {
-    const char *names[16] = {"help", "version"};
+    const char *names[24] = {"help", "version"};
     size_t count = 2;
     for (const cli_command *c = cli_commands; c->name; c++)
         names[count++] = c->name;

@@ -94,6 +94,13 @@ int cli_read_tuning(const char *word, fr_tuning *out_tuning) {
     return word ? cli_usage_error("--tuning: '%s' is not cached, fresh or off", word) : CLI_DONE;
 }
 
+int cli_read_schedule(const char *word, fr_schedule *out_schedule) {
+    *out_schedule = FR_SCHEDULE_AUTO;
+    if (word && !fr_schedule_from_name(word, out_schedule))
+        return cli_usage_error("--schedule: '%s' is not auto, layers or chain", word);
+    return CLI_DONE;
+}
+
 int32_t cli_precision_bytes(fr_precision precision) {
     switch (precision) {
     case FR_PRECISION_F64: return 8;

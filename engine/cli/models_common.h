@@ -35,7 +35,8 @@ int cli_get_model(fr_context *context, const char *name, const cli_folding *fold
 
 #define CLI_TUNING_OPTION(word) \
     { "tuning", 0, CLI_TEXT, "WAY", &(word), "cached, fresh (measure again) or off (do not measure)\n(cached)", 0, 0 }
-int cli_read_tuning(const char *word, fr_tuning *out_tuning); /* NULL = cached */
+int cli_read_tuning(const char *word, fr_tuning *out_tuning);       /* NULL = cached */
+int cli_read_schedule(const char *word, fr_schedule *out_schedule); /* NULL = auto */
 
 int32_t cli_precision_bytes(fr_precision precision);
 

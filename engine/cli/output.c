@@ -68,3 +68,18 @@ int cli_write_json(const char *path, fr_json_writer *json) {
     fr_text_add(&json->text, "\n");
     return cli_write_text(path, &json->text);
 }
+
+int cli_share_json(cli_output *file, bool print, fr_json_writer *json) {
+    int code = CLI_DONE;
+    fr_text *text = &json->text;
+    fr_text_add(text, "\n");
+    if (file->path && !text->failed) {
+        code = cli_output_put(file, text->data, text->length);
+        if (code == CLI_DONE)
+            code = cli_output_commit(file);
+    }
+    if (code == CLI_DONE && (print || text->failed))
+        return cli_print(text); /* which tells of a text that failed */
+    fr_text_free(text);
+    return code;
+}

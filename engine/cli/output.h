@@ -24,5 +24,7 @@ int cli_print(fr_text *text);
 int cli_write_text(const char *path, fr_text *text);
 /* The same for finished JSON, with a newline behind it. */
 int cli_write_json(const char *path, fr_json_writer *json);
+/* Into a file that was begun before the work, if there is one (path not NULL), and with `print` to standard output. */
+int cli_share_json(cli_output *file, bool print, fr_json_writer *json);
 
 #endif

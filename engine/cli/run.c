@@ -2,18 +2,20 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "cli/models_common.h"
 #include "cli/pipeline.h"
+#include "cli/plan_use.h"
 #include "cli/table.h"
 
-enum { DEFAULT_BATCH = 256, CALIBRATION_IMAGES = 256 };
+enum { DEFAULT_BATCH = CLI_PLAN_BATCH, CALIBRATION_IMAGES = 256, NOT_GIVEN = -1 };
 
 typedef struct run_request {
-    const char *model, *device, *format, *output, *tuning_word;
+    const char *model, *device, *format, *output, *tuning_word, *plan;
     cli_texts inputs, calibration;
-    cli_folding folding;
+    cli_folding folding; /* fold: 0 = auto, or NOT_GIVEN */
     int64_t batch, threads, top;
-    fr_precision precision;
+    cli_precisions precision; /* none = f32 */
     cli_reals mean, scale;
     cli_dims frame;
     bool softmax, exact, skip_bad, quiet, json;
@@ -26,6 +28,8 @@ typedef struct run_room {
     fr_context *context;
     fr_model *model;
     fr_model_info info;
+    cli_chosen chosen; /* by a plan: has a row then */
+    cli_plan_request given;
     fr_source *source;
     fr_session *session;
     uint8_t *calibration;
@@ -55,7 +59,69 @@ static int check_request(run_request *r) {
         return cli_usage_error("--top has no meaning with --format npy, which holds every score");
     if (r->top == 0)
         r->top = 1;
+    if (r->precision.count > 1)
+        return cli_usage_error("--precision: one run has one precision");
     return cli_read_tuning(r->tuning_word, &r->tuning);
+}
+
+/* What the command line says, as the planner asks. */
+static cli_plan_request given_by(const run_request *r) {
+    cli_plan_request given = CLI_PLAN_REQUEST;
+    given.device = r->device;
+    given.precisions = r->precision;
+    given.threads = r->threads;
+    given.exact = r->exact;
+    given.no_measure = r->tuning == FR_TUNING_OFF;
+    given.fresh = r->tuning == FR_TUNING_FRESH;
+    if (r->folding.fold > 0)
+        given.folds = (cli_ints){.at = {r->folding.fold}, .count = 1};
+    if (r->folding.round.quantum > 1)
+        given.rounds = (cli_rounds){.at = {r->folding.round}, .count = 1};
+    if (r->batch > 0)
+        given.batches = (cli_ints){.at = {r->batch}, .count = 1};
+    return given;
+}
+
+/* The fold, schedule, batch and kernels by a plan: a file, or made for the variants in a folder. The precision is the user's. */
+static int choose(run_room *room, run_request *r) {
+    cli_chosen *chosen = &room->chosen;
+    room->given = given_by(r);
+    int code;
+    if (r->plan) {
+        code = cli_choose_by_file(room->context, r->plan, r->model, &room->given, &r->folding, false, chosen);
+    } else {
+        cli_plan_request request = room->given;
+        if (request.precisions.count == 0)
+            request.precisions = (cli_precisions){.at = {FR_PRECISION_F32}, .count = 1};
+        code = cli_choose_by_planner(room->context, r->model, &request, &r->folding, chosen);
+    }
+    if (code != CLI_DONE)
+        return code;
+    if (!r->quiet)
+        cli_chosen_tell(chosen, r->plan ? r->plan : "chosen");
+    room->model = chosen->model;
+    room->info = chosen->info;
+    chosen->model = NULL;
+    r->batch = chosen->row->batch;
+    return CLI_DONE;
+}
+
+static int get_model(run_room *room, run_request *r) {
+    bool automatic = r->folding.fold == 0;
+    bool folder = fr_path_is_folder(r->model);
+    if (r->plan || (folder && r->folding.fold <= 0))
+        return choose(room, r);
+    if (folder)
+        return cli_pick_fold(room->context, r->model, r->folding.fold, &room->model, &room->info);
+    if (r->folding.fold == NOT_GIVEN)
+        r->folding.fold = 0;
+    int code = cli_get_model(room->context, r->model, &r->folding, &room->model, &room->info);
+    if (code == CLI_DONE && automatic && room->info.fold == 1)
+        return cli_usage_error(
+            "--fold auto: '%s' is one plain network, and folded shapes of it are not trained: give a "
+            "folder of its trained variants, or see 'foldrun plan %s'",
+            r->model, r->model);
+    return code;
 }
 
 /* A whole number of folded inputs: only the last batch has a tail. */
@@ -152,13 +218,15 @@ static int open_session(run_room *room, const run_request *r) {
         return code;
     fr_session_options options = FR_OPTIONS(fr_session_options);
     options.device = r->device;
-    options.precision = r->precision;
+    options.precision = r->precision.count > 0 ? r->precision.at[0] : FR_PRECISION_F32;
     options.exact = r->exact;
     options.softmax = r->softmax;
     options.batch = (int32_t)r->batch;
     options.threads = (int32_t)r->threads;
     options.tuning = r->tuning;
     options.calibration = calibration.count > 0 ? &calibration : NULL;
+    if (room->chosen.row)
+        cli_chosen_session(&room->chosen, &room->given, &options);
     options.progress = cli_session_progress;
     options.progress_user = &room->progress;
     fr_status status = fr_session_open(room->context, room->model, &options, &room->session);
@@ -183,7 +251,7 @@ static void tell_summary(const run_room *room, const cli_job *job, uint64_t ns) 
 static int run_all(run_room *room, run_request *r) {
     int code = cli_open_context(&room->context);
     if (code == CLI_DONE)
-        code = cli_get_model(room->context, r->model, &r->folding, &room->model, &room->info);
+        code = get_model(room, r);
     if (code == CLI_DONE)
         code = settle_batch(r, room->info.fold);
     if (code == CLI_DONE)
@@ -218,12 +286,14 @@ static int run_all(run_room *room, run_request *r) {
 }
 
 static const cli_usage usage = {
-    .line = "run MODEL --input PATH... [options]",
+    .line = "run MODEL|FOLDER --input PATH... [options]",
     .about = "Classifies images: PNG, JPEG, PPM and PGM files and folders of them, .npy arrays of uint8\n"
              "(N,H,W,C or N,C,H,W), or raw frames on standard input. Images are resized to the model's\n"
-             "input. One row an image, in order.\n",
+             "input. One row an image, in order. Of a FOLDER with one task's trained variants, folded and\n"
+             "plain, the fastest on the device runs, as 'foldrun plan' finds it.\n",
     .examples = "  foldrun run v1 --input screenshots/ --top 3 -o answers.csv\n"
                 "  foldrun run mine-by-4.onnx --input a.png b.jpg --softmax --format jsonl\n"
+                "  foldrun run variants/ --input screenshots/ --plan plan.json\n"
                 "  foldrun run v1 --input frames.npy --format npy -o scores.npy\n"
                 "  ffmpeg -i game.mp4 -vf scale=52:22 -f rawvideo -pix_fmt rgb24 - | foldrun run v1 --input - --frame "
                 "22x52x3\n",
@@ -232,18 +302,21 @@ static const cli_usage usage = {
 };
 
 int cli_run(int argc, char **argv) {
-    run_request r = {0};
+    run_request r = {.folding = {.fold = NOT_GIVEN}};
     const cli_option options[] = {
         {"input", 'i', CLI_TEXTS, "PATH...", &r.inputs, "files, folders, .npy files, or - (with --frame)", 0, 0},
         {"frame", 0, CLI_DIMS, "HxWxC", &r.frame, "size of a raw frame on standard input, uint8", 0, 0},
-        {"fold", 'f', CLI_INT_OR_AUTO, "auto|F", &r.folding.fold, "images in one input (auto: the model's own)", 1,
+        {"fold", 'f', CLI_INT_OR_AUTO, "auto|F", &r.folding.fold,
+         "images in one input (the model's own); auto, with a FOLDER:\nof its variants, the fastest (auto)", 1,
          CLI_FOLD_MAX},
         CLI_ROUND_OPTION(r.folding),
         CLI_SEED_OPTION(r.folding),
         {"batch", 'b', CLI_INT, "N", &r.batch, "images at a time (256)", 1, 1 << 24},
         {"device", 'd', CLI_TEXT, "DEVICE", &r.device, "cpu, cpu:0, ... ('foldrun devices' lists them)", 0, 0},
         {"backend", 0, CLI_TEXT, "NAME", &r.device, "the same, by the backend's name", 0, 0},
-        {"precision", 'p', CLI_PRECISION, "P", &r.precision, "f32, tf32, f16, bf16, int8 or f64 (f32)", 0, 0},
+        {"plan", 0, CLI_TEXT, "FILE", &r.plan,
+         "what 'foldrun plan --save' wrote: fold, precision, batch,\nschedule and kernels", 0, 0},
+        {"precision", 'p', CLI_PRECISIONS, "P", &r.precision, "f32, tf32, f16, bf16, int8 or f64 (f32)", 0, 0},
         {"calibrate", 0, CLI_TEXTS, "PATH...", &r.calibration, "int8: images to take ranges from (else seeded ones)", 0,
          0},
         {"threads", 't', CLI_INT, "N", &r.threads, "at most that many (all)", 1, 4096},
@@ -277,6 +350,7 @@ int cli_run(int argc, char **argv) {
     fr_source_close(room.source);
     cli_rows_abandon(&room.rows);
     fr_model_free(room.model);
+    cli_chosen_free(&room.chosen);
     fr_context_free(room.context);
     fr_free(room.calibration);
 done:

@@ -115,7 +115,7 @@ static int print_text(const show_request *request, const show_facts *facts) {
     if (info->n_accuracy > 0)
         fr_text_add(&text, "measured accuracy    ");
     for (int i = 0; i < info->n_accuracy; i++)
-        fr_text_add(&text, " f=%d: %.2f%%", info->accuracy[i].fold, 100 * info->accuracy[i].accuracy);
+        fr_text_add(&text, " f=%d: %.2f%%", info->accuracy[i].fold, info->accuracy[i].accuracy);
     fr_text_add(&text, info->n_accuracy > 0 ? "\n" : "");
     if (request->layers)
         add_layers(facts, &text);

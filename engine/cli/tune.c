@@ -1,48 +1,7 @@
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/clock.h"
-#include "base/number.h"
+#include "cli/budget.h"
 #include "cli/models_common.h"
 #include "cli/output.h"
-#include "cli/progress.h"
 #include "cli/table.h"
-
-typedef struct watching {
-    cli_progress line;
-    double budget_s;
-} watching;
-
-/* The work that is left, or the time that is: what ends first. */
-static bool show_progress(void *user, const char *what, double fraction) {
-    watching *w = user;
-    double spent = (double)(fr_clock_ns() - w->line.start_ns) / 1e9;
-    double left = fraction > 0.01 ? spent / fraction - spent : w->budget_s;
-    if (left > w->budget_s - spent)
-        left = w->budget_s > spent ? w->budget_s - spent : 0;
-    cli_progress_say(&w->line, "tuning: %.0f%%, %.0f s left (%s)", 100 * fraction, left, what);
-    return !cli_interrupted();
-}
-
-/* "90", "90s", "1.5m", "1h". */
-static int read_budget(const char *word, double *out_seconds) {
-    static const struct {
-        char unit;
-        double seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}};
-    size_t length = strlen(word);
-    double factor = 1;
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-        if (length > 1 && word[length - 1] == units[i].unit) {
-            factor = units[i].seconds;
-            length--;
-            break;
-        }
-    if (!fr_number_parse(word, length, out_seconds) || *out_seconds * factor < 0.01 || *out_seconds * factor > 1e6)
-        return cli_usage_error("--budget: '%s' is not a time like 60s, 5m or 1h", word);
-    *out_seconds *= factor;
-    return CLI_DONE;
-}
 
 static double gain(const fr_tuned_step *s) {
     return s->untuned_ns > 0 ? s->untuned_ns / s->winner_ns : 0;
@@ -120,13 +79,12 @@ static int print_json(const fr_tune_result *r, bool complete) {
 static int tune(fr_tune_options *o, bool json) {
     fr_context *context;
     fr_tune_result result;
-    watching watch = {.budget_s = o->budget_s};
+    cli_watch watch;
     int code = cli_open_context(&context);
     if (code != CLI_DONE)
         return code;
-    cli_watch_signals();
-    cli_progress_start(&watch.line, "kernels", -1);
-    o->progress = show_progress;
+    cli_watch_start(&watch, "tuning", o->budget_s);
+    o->progress = cli_watch_progress;
     o->progress_user = &watch;
     fr_status status = fr_tune_device(context, o, &result);
     cli_progress_clear();
@@ -171,7 +129,7 @@ int cli_tune(int argc, char **argv) {
     int code = cli_parse(argc, argv, &usage, options, &words);
     if (code != CLI_GO_ON)
         return code;
-    code = read_budget(budget, &o.budget_s);
+    code = cli_read_budget(budget, &o.budget_s);
     if (code != CLI_DONE)
         return code;
     o.models = (const char *const *)(argv + 1);

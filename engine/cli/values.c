@@ -146,26 +146,47 @@ static int read_precisions(const cli_option *o, const char *text, bool many) {
     return CLI_GO_ON;
 }
 
-static int read_round(const cli_option *o, const char *text) {
+/* floor or up:Q at the beginning of text[0..length); false when it is none of them. */
+static bool take_round(const char *text, size_t whole, cli_round *out) {
     static const struct {
         const char *word;
         fr_round round;
     } words[] = {{"up:", FR_ROUND_UP}, {"down:", FR_ROUND_DOWN}, {"nearest:", FR_ROUND_NEAREST}};
-    if (strcmp(text, "floor") == 0) {
-        *(cli_round *)o->out = (cli_round){FR_ROUND_FLOOR, 0};
-        return CLI_GO_ON;
+    if (whole == 5 && strncmp(text, "floor", whole) == 0) {
+        *out = (cli_round){FR_ROUND_FLOOR, 0};
+        return true;
     }
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         size_t length = strlen(words[i].word);
         const char *at = text + length;
         int64_t quantum;
-        if (strncmp(text, words[i].word, length) == 0 && take_int(&at, &quantum) && *at == '\0' && quantum >= 1 &&
-            quantum <= 65536) {
-            *(cli_round *)o->out = (cli_round){words[i].round, (int32_t)quantum};
-            return CLI_GO_ON;
+        if (strncmp(text, words[i].word, length) == 0 && take_int(&at, &quantum) && at == text + whole &&
+            quantum >= 1 && quantum <= 65536) {
+            *out = (cli_round){words[i].round, (int32_t)quantum};
+            return true;
         }
     }
-    return bad_value(o, text, "floor, up:Q, down:Q or nearest:Q with Q channels, like up:16");
+    return false;
+}
+
+static int read_round(const cli_option *o, const char *text) {
+    if (!take_round(text, strlen(text), o->out))
+        return bad_value(o, text, "floor, up:Q, down:Q or nearest:Q with Q channels, like up:16");
+    return CLI_GO_ON;
+}
+
+static int read_rounds(const cli_option *o, const char *text) {
+    cli_rounds list = {.count = 0};
+    for (const char *at = text;; at++) {
+        size_t length = strcspn(at, ",");
+        if (list.count == sizeof list.at / sizeof list.at[0] || !take_round(at, length, &list.at[list.count++]))
+            return bad_value(o, text, "a list of floor, up:Q, down:Q and nearest:Q, like floor,up:16, or auto");
+        at += length;
+        if (*at == '\0')
+            break;
+    }
+    *(cli_rounds *)o->out = list;
+    return CLI_GO_ON;
 }
 
 static int read_dims(const cli_option *o, const char *text) {
@@ -191,12 +212,27 @@ int cli_read_value(const cli_option *o, const char *text) {
             return read_int(o, text);
         *(int64_t *)o->out = 0;
         return CLI_GO_ON;
+    case CLI_INTS_OR_AUTO:
+        if (strcmp(text, "auto") != 0)
+            return read_ints(o, text);
+        *(cli_ints *)o->out = (cli_ints){.count = 1};
+        return CLI_GO_ON;
     case CLI_INTS: return read_ints(o, text);
     case CLI_REAL: return read_real(o, text);
     case CLI_REALS: return read_reals(o, text);
     case CLI_PRECISION: return read_precisions(o, text, false);
     case CLI_PRECISIONS: return read_precisions(o, text, true);
+    case CLI_PRECISIONS_OR_ALL:
+        if (strcmp(text, "all") != 0)
+            return read_precisions(o, text, true);
+        *(cli_precisions *)o->out = (cli_precisions){.count = 0};
+        return CLI_GO_ON;
     case CLI_ROUND: return read_round(o, text);
+    case CLI_ROUNDS_OR_AUTO:
+        if (strcmp(text, "auto") != 0)
+            return read_rounds(o, text);
+        *(cli_rounds *)o->out = (cli_rounds){.count = 0};
+        return CLI_GO_ON;
     case CLI_DIMS: return read_dims(o, text);
     case CLI_FLAG:
     case CLI_TEXTS: break;

@@ -3,6 +3,9 @@
 enum {
     MOST_AT_ONCE = 64,       /* inputs a core takes */
     MOST_SOFTWARE = 1024,    /* ... and a GPU's API on a CPU */
+    TIMED_AT_ONCE = 8,       /* inputs that kernels are timed at, where a plan takes many more: on a core, */
+    LEAST_SOFTWARE = 8,      /* by a GPU's API on a CPU from this */
+    TIMED_SOFTWARE = 64,     /* to this */
     LEAST_CACHED = 4,        /* inputs that a launch on a wide device is still worth */
     MOST_PARTS = 256,        /* of a batch */
     LANE_SHARE_OF_MEMORY = 8 /* a lane's largest step takes one part of so many of the device's */
@@ -50,6 +53,26 @@ static void choose_for_software(int64_t lane_inputs, fr_menu *menu) {
         add(menu, round_up(most, parts) / p);
 }
 
+/* All that a lane of a device of cores has to do, as long as the maps of all lanes stay within their share of the memory, and can be
+ * counted in an int32; the half of it, for layouts add channels. */
+static int64_t share_of(const fr_group_question *q, int64_t lane_inputs) {
+    int64_t most = (int64_t)((uint64_t)(INT32_MAX / 2) / q->input_bytes);
+    if (q->memory_bytes > 0) {
+        int64_t fits = (int64_t)(q->memory_bytes / LANE_SHARE_OF_MEMORY / (uint64_t)q->lanes / q->input_bytes);
+        most = fits < most ? fits : most;
+    }
+    int64_t share = lane_inputs < most ? lane_inputs : most;
+    return share > 1 ? share : 1;
+}
+
+/* Timing every kernel at the whole share takes long: small groups are there for that. */
+static void choose_layers_for_cores(const fr_group_question *q, fr_menu *menu) {
+    int64_t least = q->is_software ? LEAST_SOFTWARE : 1, most = q->is_software ? TIMED_SOFTWARE : TIMED_AT_ONCE;
+    for (int64_t g = least; g <= most && g < menu->share; g *= 2)
+        add(menu, g);
+    add(menu, menu->share);
+}
+
 /* The fewest parts, a power of two, for which a part's maps fill at most half of the last cache: the rest is for weights, or for
  * another lane's. 1: no such parts, or the whole batch fits. */
 static int64_t parts_in_cache(const fr_group_question *q, int64_t inputs) {
@@ -61,14 +84,15 @@ static int64_t parts_in_cache(const fr_group_question *q, int64_t inputs) {
 }
 
 /* A wide device wants the whole batch at once; half or a quarter of it, so that one lane's copies go with another's work; a small
- * part, or one that the last cache holds, which then goes through all steps before the next begins. */
+ * part, or one that the last cache holds, which then goes through all steps before the next begins: but not layer by layer. */
 static void choose_for_wide(const fr_group_question *q, fr_menu *menu) {
     int64_t inputs = q->inputs, most = inputs;
     if (q->memory_bytes > 0)
         most = (int64_t)(q->memory_bytes / LANE_SHARE_OF_MEMORY / (uint64_t)q->lanes / q->input_bytes);
     if (most < inputs)
         inputs = most > 1 ? most : 1;
-    int64_t cached = parts_in_cache(q, inputs), finest = cached > 16 ? cached : 16;
+    bool by_layers = q->schedule == FR_SCHEDULE_LAYERS;
+    int64_t cached = by_layers ? 1 : parts_in_cache(q, inputs), finest = by_layers ? 4 : cached > 16 ? cached : 16;
     while (finest > 1 && !parts_fit(inputs, finest))
         finest /= 2;
     int64_t whole = round_up(inputs, finest);
@@ -85,8 +109,11 @@ void fr_groups_choose(const fr_group_question *q, fr_menu *menu) {
     int64_t lane_inputs = (q->inputs + q->lanes - 1) / q->lanes;
     menu->n_groups = 0;
     menu->cached_group = -1;
+    menu->share = q->is_cpu ? (int32_t)share_of(q, lane_inputs) : 0;
     if (q->asked > 0)
         add(menu, q->asked);
+    else if (q->is_cpu && q->schedule == FR_SCHEDULE_LAYERS)
+        choose_layers_for_cores(q, menu);
     else if (q->is_software)
         choose_for_software(lane_inputs, menu);
     else if (q->is_cpu)

@@ -5,12 +5,15 @@
 #include "base/status.h"
 #include "plan/lower.h"
 
-static const float *weights_of(const fr_graph *g, const fr_node *node, int32_t input, size_t want) {
+static bool has_weights(const fr_graph *g, const fr_node *node, int32_t input, size_t want) {
     int32_t v = input < node->n_inputs ? node->inputs[input] : -1;
-    if (v < 0 || !g->values[v].is_const || g->values[v].dtype != FR_F32 ||
-        fr_shape_elements(&g->values[v].shape) != want)
-        return NULL;
-    return g->values[v].data;
+    return v >= 0 && g->values[v].is_const && g->values[v].dtype == FR_F32 &&
+           fr_shape_elements(&g->values[v].shape) == want;
+}
+
+/* NULL too while they are not made. */
+static const float *weights_of(const fr_graph *g, const fr_node *node, int32_t input, size_t want) {
+    return has_weights(g, node, input, want) ? g->values[node->inputs[input]].data : NULL;
 }
 
 static void add_word(fr_step_item *item, const char *word) {
@@ -96,7 +99,7 @@ static fr_status lower_conv(fr_lower *l, const fr_node *node, fr_step_item *item
     item->step.groups = a->group;
     item->weights.weight = weights_of(g, node, 1, fr_shape_elements(w));
     item->weights.bias = weights_of(g, node, 2, (size_t)w->dim[0]);
-    item->step.has_bias = item->weights.bias != NULL;
+    item->step.has_bias = has_weights(g, node, 2, (size_t)w->dim[0]);
     const fr_shape *out = &g->values[node->outputs[0]].shape;
     int64_t per_output = src->c / a->group * w->dim[2] * w->dim[3] + item->step.has_bias;
     item->ops_per_input = 2 * out->dim[1] * out->dim[2] * out->dim[3] * per_output;
@@ -108,7 +111,7 @@ static fr_status lower_gemm(fr_lower *l, const fr_node *node, fr_step_item *item
     const fr_shape *w = &g->values[node->inputs[1]].shape;
     item->weights.weight = weights_of(g, node, 1, fr_shape_elements(w));
     item->weights.bias = weights_of(g, node, 2, (size_t)w->dim[0]);
-    item->step.has_bias = item->weights.bias != NULL;
+    item->step.has_bias = has_weights(g, node, 2, (size_t)w->dim[0]);
     item->ops_per_input = 2 * w->dim[0] * w->dim[1];
     return FR_OK;
 }

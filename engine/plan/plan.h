@@ -32,6 +32,7 @@ typedef struct fr_menu {
     int32_t groups[FR_MAX_GROUPS], n_groups; /* ascending */
     int32_t
         cached_group; /* index of one whose maps the last cache holds, on a device that else takes all at once; -1 = none */
+    int32_t share; /* inputs that a lane of a device of cores takes at once layer by layer; 0 on other devices */
     double copy_ns_per_byte; /* a layout change, or a tensor that leaves the cache between segments */
 } fr_menu;
 

@@ -13,14 +13,13 @@
 
 static const size_t most_bytes = (size_t)256 << 20;
 
-static char *identity(const fr_target *target) {
+char *fr_device_identity(const fr_target *target) {
     const fr_device_facts *f = &target->facts;
     return fr_format("%s|%s|%s|%s|%s", target->backend->name, target->backend->version, f->name, f->driver,
                      f->features);
 }
 
-/* opencl-AMD-EPYC-0123456789abcdef: the device in letters, all of it in the hash. */
-static char *make_path(const char *folder, const fr_target *target, const char *device) {
+char *fr_device_file_stem(const char *what, const fr_target *target) {
     char name[64];
     size_t length = 0;
     for (const char *at = target->facts.name; *at && length + 1 < sizeof name; at++) {
@@ -29,8 +28,16 @@ static char *make_path(const char *folder, const fr_target *target, const char *
             name[length++] = (char)(plain ? *at : '-');
     }
     name[length] = 0;
-    return fr_format("%s/profile-%s-%s-%016llx.json", folder, target->backend->name, name,
-                     (unsigned long long)fr_hash_bytes(device, strlen(device), (fr_hash){0, 0}).a);
+    return fr_format("%s-%s-%s-", what, target->backend->name, name);
+}
+
+char *fr_device_file(const char *folder, const char *what, const fr_target *target, const char *identity) {
+    char *stem = fr_device_file_stem(what, target);
+    char *path = stem ? fr_format("%s/%s%016llx.json", folder, stem,
+                                  (unsigned long long)fr_hash_bytes(identity, strlen(identity), (fr_hash){0, 0}).a)
+                      : NULL;
+    fr_free(stem);
+    return path;
 }
 
 fr_status fr_device_profile_load(const char *cache_folder, const fr_target *target, fr_device_profile *out_profile) {
@@ -38,12 +45,12 @@ fr_status fr_device_profile_load(const char *cache_folder, const fr_target *targ
     char *text = NULL;
     size_t bytes = 0;
     memset(out_profile, 0, sizeof *out_profile);
-    out_profile->device = identity(target);
+    out_profile->device = fr_device_identity(target);
     if (!out_profile->device)
         return fr_no_memory(0, "the device profile");
     if (!cache_folder[0])
         return FR_OK;
-    out_profile->path = make_path(cache_folder, target, out_profile->device);
+    out_profile->path = fr_device_file(cache_folder, "profile", target, out_profile->device);
     if (!out_profile->path)
         status = fr_no_memory(0, "the device profile");
     if (status == FR_OK && fr_path_exists(out_profile->path)) {
@@ -77,21 +84,25 @@ static fr_status make_folder_of(const char *path) {
     return status;
 }
 
+fr_status fr_device_file_write(const char *path, const char *text) {
+    FR_TRY(make_folder_of(path));
+    return fr_file_write(path, text, strlen(text));
+}
+
 fr_status fr_device_profile_save(const fr_device_profile *p) {
     char *text = NULL;
     if (!p->path)
         return fr_fail(FR_UNAVAILABLE, "there is no cache folder to keep the device profile in: set FOLDRUN_CACHE_DIR");
-    FR_TRY(make_folder_of(p->path));
     FR_TRY(fr_profile_write(&p->profile, p->device, &text));
-    fr_status status = fr_file_write(p->path, text, strlen(text));
+    fr_status status = fr_device_file_write(p->path, text);
     fr_free(text);
     return status;
 }
 
 void fr_device_profile_stamp(const char *cache_folder, const fr_target *target, char *out, size_t bytes) {
     struct stat facts;
-    char *device = cache_folder[0] ? identity(target) : NULL;
-    char *path = device ? make_path(cache_folder, target, device) : NULL;
+    char *device = cache_folder[0] ? fr_device_identity(target) : NULL;
+    char *path = device ? fr_device_file(cache_folder, "profile", target, device) : NULL;
     out[0] = 0;
     if (path && stat(path, &facts) == 0)
         snprintf(out, bytes, "%lld.%09ld.%lld", (long long)facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec,

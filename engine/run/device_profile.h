@@ -6,6 +6,15 @@
 #include "plan/profile.h"
 #include "run/target.h"
 
+/* What tells a device from others, and from itself with another driver: backend, version, device, driver and features. fr_free; NULL when out
+ * of memory, as the names of files. */
+char *fr_device_identity(const fr_target *target);
+/* FOLDER/WHAT-opencl-AMD-EPYC-0123456789abcdef.json: the device in letters, all of its identity in the hash. */
+char *fr_device_file(const char *folder, const char *what, const fr_target *target, const char *identity);
+char *fr_device_file_stem(const char *what, const fr_target *target); /* its name, up to the hash */
+/* Makes the folder, too. */
+fr_status fr_device_file_write(const char *path, const char *text) FR_MUST_CHECK;
+
 typedef struct fr_device_profile {
     char *path;   /* NULL: there is no cache folder */
     char *device; /* backend, version, device, driver and features in one text */

@@ -25,12 +25,13 @@ static bool is_software(const fr_target *target) {
 }
 
 void fr_menu_groups(const fr_target *target, const fr_steps *steps, int64_t inputs, int32_t lanes, int32_t asked,
-                    fr_menu *menu) {
+                    fr_schedule schedule, fr_menu *menu) {
     fr_group_question question = {.is_cpu = target->facts.kind == FR_DEVICE_CPU,
                                   .is_software = is_software(target),
                                   .lanes = lanes,
                                   .inputs = inputs,
                                   .asked = asked,
+                                  .schedule = schedule,
                                   .input_bytes = fr_group_input_bytes(steps),
                                   .cache_bytes = target->facts.cache_bytes[2],
                                   .memory_bytes = target->facts.memory_bytes};
@@ -95,6 +96,7 @@ typedef struct measuring {
     const fr_tuning_request *request;
     fr_trial trial;
     uint64_t until_ns, checking_before_ns;
+    bool first_only;  /* no group but the first */
     int32_t done, of; /* for progress */
     fr_status status; /* FR_DEVICE_LOST: there is nothing to measure on any more */
 } measuring;
@@ -218,7 +220,7 @@ static fr_status measure_first_group(measuring *m, int32_t first) {
         rank(&m->menu->items[i], m->request->tuning == FR_TUNING_CACHED, &rankings[i]);
         ranks = rankings[i].count > ranks ? rankings[i].count : ranks;
     }
-    m->of = ranks * n + n * (m->menu->n_groups - 1);
+    m->of = ranks * n + (m->first_only ? 0 : n * (m->menu->n_groups - 1));
     /* the best guess for every step first: when the time runs out, the hopeful ones were seen */
     for (int32_t r = 0; r < ranks; r++)
         for (int32_t i = 0; i < n; i++, tell(m))
@@ -235,6 +237,7 @@ fr_status fr_menu_measure(const fr_target *target, const fr_steps *steps, fr_men
                    .menu = menu,
                    .request = request,
                    .until_ns = until_ns,
+                   .first_only = target->facts.kind == FR_DEVICE_CPU && request->schedule == FR_SCHEDULE_LAYERS,
                    .checking_before_ns = fr_selfcheck_spent_ns(target->check)};
     int32_t first = fr_menu_first_group(target, steps, menu);
     int32_t *picks = fr_alloc_array((size_t)menu->n_items, sizeof *picks);
@@ -247,7 +250,7 @@ fr_status fr_menu_measure(const fr_target *target, const fr_steps *steps, fr_men
     FR_GO(cleanup, m.status);
     fr_choose_candidates(steps, menu, first, picks);
     /* outwards from the first group: when the time runs out, the far ones are missing */
-    for (int32_t away = 1; away < menu->n_groups; away++)
+    for (int32_t away = 1; away < menu->n_groups && !m.first_only; away++)
         for (int32_t side = -1; side <= 1; side += 2) {
             int32_t g = first + side * away;
             for (int32_t i = 0; g >= 0 && g < menu->n_groups && i < menu->n_items; i++, tell(&m)) {

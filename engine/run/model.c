@@ -146,6 +146,13 @@ fail:
     return status;
 }
 
+fr_status fr_model_of_text(const char *text, const char *where, fr_model **out_model) {
+    fr_graph *graph;
+    *out_model = NULL;
+    FR_TRY(fr_fold_text_parse(text, strlen(text), where, &graph));
+    return model_of(graph, out_model);
+}
+
 fr_status fr_model_load(fr_context *context, const char *name_or_path, fr_model **out_model) {
     *out_model = NULL;
     if (!name_or_path || !*name_or_path)

@@ -9,4 +9,7 @@ struct fr_model {
     fr_graph *graph;
 };
 
+/* Of the text of a .fold file; `where` is used in messages. */
+fr_status fr_model_of_text(const char *text, const char *where, fr_model **out_model) FR_MUST_CHECK;
+
 #endif

@@ -1,6 +1,7 @@
 /* Words of the public API. */
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/status.h"
 #include "foldrun/foldrun.h"
 
@@ -37,10 +38,33 @@ bool fr_precision_from_name(const char *name, fr_precision *out_precision) {
     return false;
 }
 
+static const char *const schedule_names[] = {
+    [FR_SCHEDULE_AUTO] = "auto", [FR_SCHEDULE_LAYERS] = "layers", [FR_SCHEDULE_CHAIN] = "chain"};
+enum { N_SCHEDULES = sizeof schedule_names / sizeof schedule_names[0] };
+
+const char *fr_schedule_name(fr_schedule schedule) {
+    return (unsigned)schedule < N_SCHEDULES ? schedule_names[schedule] : "?";
+}
+
+bool fr_schedule_from_name(const char *name, fr_schedule *out_schedule) {
+    *out_schedule = FR_SCHEDULE_AUTO;
+    for (unsigned i = 0; name && i < N_SCHEDULES; i++) {
+        if (strcmp(name, schedule_names[i]) == 0) {
+            *out_schedule = (fr_schedule)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *fr_dtype_name(fr_dtype dtype) {
     static const char *const names[] = {
         [FR_DTYPE_NONE] = "none", [FR_F32] = "f32", [FR_F16] = "f16", [FR_BF16] = "bf16", [FR_U8] = "u8",
         [FR_S8] = "s8",           [FR_S32] = "s32", [FR_S64] = "s64", [FR_F64] = "f64",   [FR_BOOL] = "bool",
     };
     return (unsigned)dtype < sizeof names / sizeof names[0] ? names[dtype] : "?";
+}
+
+void fr_string_free(char *text) {
+    fr_free(text);
 }

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "graph/passes.h"
 #include "run/calibrate.h"
@@ -26,6 +27,10 @@ static fr_status check_options(const fr_session_options *o) {
         return fr_fail(FR_INVALID, "images come as u8 or f32");
     if ((unsigned)o->bundles > FR_BUNDLING_ON)
         return fr_fail(FR_INVALID, "bundles are chosen by the library, off or on");
+    if ((unsigned)o->schedule > FR_SCHEDULE_CHAIN)
+        return fr_fail(FR_INVALID, "the schedule is chosen by the library, layers or chain");
+    if (o->schedule == FR_SCHEDULE_LAYERS && o->group > 0)
+        return fr_fail(FR_INVALID, "layer by layer there are no groups: leave out the group, or the schedule");
     if (o->calibration && (o->calibration->count < 1 || !o->calibration->data))
         return fr_fail(FR_INVALID, "calibration needs at least one image");
     return FR_OK;
@@ -89,10 +94,9 @@ static fr_status make_steps(fr_session *s, const fr_session_options *o) {
     return status;
 }
 
-/* All that a measured choice depends on but the device: the steps without their weights, and the device's profile. */
-static char *steps_key(const fr_session *s, const char *cache_folder) {
+/* The steps without their weights. */
+static void hash_steps(const fr_session *s, char out_hex[33]) {
     fr_hash hash = {1, 2};
-    char hex[33], profile[64];
     for (int32_t i = 0; i < s->steps.n_items; i++) {
         fr_step step = s->steps.items[i].step;
         for (int32_t k = 0; k < step.n_src; k++)
@@ -101,53 +105,99 @@ static char *steps_key(const fr_session *s, const char *cache_folder) {
         hash = fr_hash_bytes(&step, sizeof step, hash);
         hash = fr_hash_bytes(s->steps.items[i].src, sizeof s->steps.items[i].src, hash);
     }
-    fr_hash_hex(hash, hex);
+    fr_hash_hex(hash, out_hex);
+}
+
+/* All that a measured choice depends on but the steps and the device: the device's profile. */
+static char *tuning_key(const fr_session *s, const char *cache_folder) {
+    char profile[64];
     fr_device_profile_stamp(cache_folder, &s->target, profile, sizeof profile);
-    return fr_format("%s|%s%s%s", s->graph->name, hex, profile[0] ? "|profile " : "", profile);
+    return fr_format("%s%s%s", s->graph->name, profile[0] ? "|profile " : "", profile);
+}
+
+static void note_choice(fr_session *s, fr_tuned *tuned) {
+    s->cuts = tuned->cuts;
+    s->chosen = tuned->steps;
+    fr_free(s->plan_text);
+    s->plan_text = tuned->text;
+    s->info.tuned = tuned->measured || tuned->from_cache || tuned->given;
+    s->info.from_cache = tuned->from_cache;
+    s->info.tune_ns = tuned->tune_ns;
+    s->info.lanes = tuned->lanes;
+    s->info.lane_threads = tuned->lane_threads;
+    s->info.guessed_plain = tuned->guessed[FR_PROFILE_NONE];
+    s->info.guessed_near = tuned->guessed[FR_PROFILE_NEAR];
+    s->info.guessed_exact = tuned->guessed[FR_PROFILE_EXACT];
+    s->info.plan_schedule = tuned->schedule;
+    s->info.plan_refused |= tuned->refused;
+    s->uses_given = tuned->given;
+    fr_plan_describe(&tuned->plan, s->chosen, s->info.schedule, sizeof s->info.schedule);
+}
+
+static fr_status check_memory(const fr_session_options *o, uint64_t maps, uint64_t weights) {
+    if (o->memory_limit == 0 || maps + weights <= o->memory_limit)
+        return FR_OK;
+    return fr_fail(FR_UNSUPPORTED,
+                   "the plan needs %llu bytes: %llu for maps, scratch and images on their way, %llu for weights; the "
+                   "limit is %llu; try a smaller batch or group",
+                   (unsigned long long)(maps + weights), (unsigned long long)maps, (unsigned long long)weights,
+                   (unsigned long long)o->memory_limit);
+}
+
+static uint64_t weight_bytes(const fr_session *s) {
+    fr_memory_use use = {0};
+    return s->target.backend->memory_use(s->target.device, &use) == FR_OK ? use.live[FR_BUFFER_WEIGHT] : 0;
 }
 
 static fr_status make_executor(fr_session *s, fr_context *context, const fr_session_options *o) {
     int64_t batch = o->batch > 0 ? o->batch : 256;
-    char *key = steps_key(s, fr_cache_folder(context->cache));
+    char *key = tuning_key(s, fr_cache_folder(context->cache)), hash[33];
     fr_tuned tuned;
+    hash_steps(s, hash);
     fr_tuning_request request = {.inputs = (batch + s->steps.fold - 1) / s->steps.fold,
                                  .threads = o->threads,
                                  .group = o->group,
+                                 .schedule = o->schedule,
                                  .tuning = o->tuning,
                                  .budget_ns = (uint64_t)(o->tune_ms > 0 ? o->tune_ms : 3000) * 1000000u,
                                  .image_bytes = s->image_numbers * (int64_t)fr_dtype_bytes(s->input_dtype),
                                  .cache = context->cache,
+                                 .plan = s->info.plan_refused ? NULL : o->plan,
+                                 .steps_hash = hash,
                                  .key = key ? key : "",
                                  .progress = o->progress,
                                  .progress_user = o->progress_user};
     fr_status status = fr_tune(&s->target, &s->steps, &request, &tuned);
     fr_free(key);
     FR_TRY(status);
-    s->cuts = tuned.cuts;
-    s->chosen = tuned.steps;
-    s->info.tuned = tuned.measured || tuned.from_cache;
-    s->info.from_cache = tuned.from_cache;
-    s->info.tune_ns = tuned.tune_ns;
-    s->info.lanes = tuned.lanes;
-    s->info.lane_threads = tuned.lane_threads;
     s->info.batch = (int32_t)batch;
-    s->info.guessed_plain = tuned.guessed[FR_PROFILE_NONE];
-    s->info.guessed_near = tuned.guessed[FR_PROFILE_NEAR];
-    s->info.guessed_exact = tuned.guessed[FR_PROFILE_EXACT];
-    fr_plan_describe(&tuned.plan, s->chosen, s->info.schedule, sizeof s->info.schedule);
+    note_choice(s, &tuned);
     fr_executor_options options = {.lanes = tuned.lanes,
                                    .lane_threads = tuned.lane_threads,
                                    .image_bytes = request.image_bytes,
                                    .progress = o->progress,
                                    .progress_user = o->progress_user};
-    uint64_t planned = tuned.plan.arena_bytes * (uint64_t)tuned.lanes;
-    if (o->memory_limit && planned > o->memory_limit) {
+    status = check_memory(o, tuned.plan.arena_bytes * (uint64_t)tuned.lanes, 0); /* the least of what it needs */
+    if (status != FR_OK) {
         fr_plan_free(&tuned.plan);
-        return fr_fail(FR_UNSUPPORTED,
-                       "the plan needs %llu bytes for activations, the limit is %llu; try a smaller batch or group",
-                       (unsigned long long)planned, (unsigned long long)o->memory_limit);
+        return status;
     }
-    return fr_executor_new(&s->target, s->chosen, &tuned.plan, &options, &s->executor);
+    FR_TRY(fr_executor_new(&s->target, s->chosen, &tuned.plan, &options, &s->executor));
+    status = check_memory(o, fr_executor_bytes(s->executor), weight_bytes(s));
+    if (status != FR_OK) {
+        fr_executor_free(s->executor);
+        s->executor = NULL;
+    }
+    return status;
+}
+
+/* A text may say what only trying shows to be impossible: too much memory, a layout change that the device has not. */
+static bool goes_on_without_text(fr_session *s, fr_status status) {
+    if (status == FR_OK || status == FR_DEVICE_LOST || !s->uses_given)
+        return false;
+    fr_log(FR_LOG_WARNING, "the given plan is not used: %s", fr_error_sentence());
+    s->info.plan_refused = true;
+    return true;
 }
 
 static fr_status make_executor_of_good_kernels(fr_session *s, fr_context *context, const fr_session_options *o) {
@@ -156,9 +206,10 @@ static fr_status make_executor_of_good_kernels(fr_session *s, fr_context *contex
     do {
         fr_tuned_free_cuts(s->cuts);
         s->cuts = NULL;
+        s->uses_given = false;
         before = fr_selfcheck_dropped(s->target.check);
         status = make_executor(s, context, o);
-    } while (goes_on_without(s, status, before));
+    } while (goes_on_without(s, status, before) || goes_on_without_text(s, status));
     return status;
 }
 
@@ -193,7 +244,6 @@ fr_status fr_session_prepare(fr_session *s, fr_context *context, const fr_model 
 
 static void fill_info(fr_session *s, const fr_session_options *o, uint64_t begin_ns) {
     fr_session_info *info = &s->info;
-    fr_memory_use use = {0};
     info->struct_bytes = sizeof *info;
     const char *id = o->device ? o->device : s->target.backend->name;
     snprintf(info->device, sizeof info->device, "%s%s", id, strchr(id, ':') ? "" : ":0");
@@ -202,8 +252,7 @@ static void fill_info(fr_session *s, const fr_session_options *o, uint64_t begin
     info->precision = o->precision;
     info->fold = s->steps.fold;
     info->planned_bytes = fr_executor_bytes(s->executor);
-    if (s->target.backend->memory_use(s->target.device, &use) == FR_OK)
-        info->weight_bytes = use.live[FR_BUFFER_WEIGHT];
+    info->weight_bytes = weight_bytes(s);
     info->open_ns = fr_clock_ns() - begin_ns;
 }
 
@@ -236,6 +285,7 @@ void fr_session_close(fr_session *s) {
         return;
     fr_executor_free(s->executor);
     fr_tuned_free_cuts(s->cuts);
+    fr_free(s->plan_text);
     fr_steps_free(&s->steps);
     fr_graph_free(s->graph);
     end_checks(s);
@@ -281,4 +331,9 @@ fr_status fr_session_describe(const fr_session *s, fr_session_info *out_info) {
         for (int kind = 0; kind < 4; kind++)
             info.peak_bytes += use.peak[kind];
     return fr_info_give(out_info, &info, sizeof info, "fr_session_info");
+}
+
+fr_status fr_session_plan_text(const fr_session *s, char **out_text) {
+    *out_text = fr_strdup(s->plan_text);
+    return *out_text ? FR_OK : fr_no_memory(strlen(s->plan_text), "a plan's text");
 }

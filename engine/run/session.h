@@ -15,6 +15,8 @@ struct fr_session {
     fr_cuts *cuts;          /* the ways they can be cut into chains, */
     const fr_steps *chosen; /* and the one that runs */
     fr_executor *executor;
+    char *plan_text;
+    bool uses_given; /* what runs is the plan that the options give */
     fr_session_info info;
     int64_t image_numbers; /* of one image */
     fr_dtype input_dtype;

@@ -10,38 +10,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/status.h"
-
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
-int fr_natural_compare(const char *a, const char *b) {
-    const char *whole_a = a, *whole_b = b;
-    while (*a && *b) {
-        if (is_digit(*a) && is_digit(*b)) {
-            while (*a == '0')
-                a++;
-            while (*b == '0')
-                b++;
-            size_t digits_a = strspn(a, "0123456789"), digits_b = strspn(b, "0123456789");
-            if (digits_a != digits_b)
-                return digits_a < digits_b ? -1 : 1;
-            int order = strncmp(a, b, digits_a);
-            if (order != 0)
-                return order;
-            a += digits_a;
-            b += digits_b;
-        } else if (*a != *b) {
-            break;
-        } else {
-            a++;
-            b++;
-        }
-    }
-    if (*a != *b)
-        return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
-    return strcmp(whole_a, whole_b); /* 07 and 7: some order, always the same */
-}
+#include "base/text.h"
 
 static bool ends_with_any(const char *path, const char *const *endings, size_t count) {
     size_t length = strlen(path);

@@ -21,7 +21,4 @@ typedef struct fr_source_list {
 fr_status fr_source_list_add(fr_source_list *list, const char *path) FR_MUST_CHECK;
 void fr_source_list_free(fr_source_list *list);
 
-/* Like strcmp, but runs of digits compare as numbers: a2 < a10. */
-int fr_natural_compare(const char *a, const char *b);
-
 #endif

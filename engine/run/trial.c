@@ -1,5 +1,6 @@
 #include "run/trial.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -7,7 +8,7 @@
 #include "base/status.h"
 #include "run/programs.h"
 
-enum { DST = FR_MAX_SRC, SCRATCH = FR_MAX_SRC + 1 };
+enum { DST = FR_MAX_SRC, SCRATCH = FR_MAX_SRC + 1, MOST_REPEATS = 1000 };
 
 fr_status fr_trial_open(fr_trial *trial, const fr_target *target, uint32_t threads) {
     memset(trial, 0, sizeof *trial);
@@ -76,13 +77,19 @@ static fr_status times_on_end(fr_trial *trial, const fr_launch *l, uint64_t *out
     return FR_OK;
 }
 
-fr_status fr_trial_time(fr_trial *trial, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights,
-                        uint64_t least_ns, double hopeless_ns, double *out_ns) {
+static int by_size(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+fr_status fr_trial_measure(fr_trial *trial, const fr_step *step, const fr_candidate *candidate,
+                           const fr_weights *weights, uint64_t least_ns, double hopeless_ns,
+                           fr_trial_times *out_times) {
     const fr_backend *b = trial->target->backend;
     fr_program *program = NULL;
     fr_status status = FR_OK;
     fr_step made = *step;
-    *out_ns = 0;
+    *out_times = (fr_trial_times){0, 0};
     for (int32_t s = 0; s < made.n_src; s++)
         made.src[s].layout = candidate->src_layout[s];
     made.dst.layout = candidate->dst_layout;
@@ -97,21 +104,31 @@ fr_status fr_trial_time(fr_trial *trial, const fr_step *step, const fr_candidate
     l.scratch.buffer = trial->buffers[SCRATCH];
     FR_GO(cleanup, b->compile(trial->target->device, &made, candidate, weights, &program));
     l.program = program;
-    uint64_t spent = 0, least = UINT64_MAX, ns, times;
+    uint64_t spent = 0, taken[MOST_REPEATS], ns, times;
+    int32_t repeats = 0;
     FR_GO(cleanup, launch_some(trial, &l, 1, &ns)); /* the first one pays for what is set up late */
     FR_GO(cleanup, times_on_end(trial, &l, &times));
-    for (int32_t repeat = 0; repeat < 3 || (spent < least_ns && repeat < 1000); repeat++) {
+    while (repeats < 3 || (spent < least_ns && repeats < MOST_REPEATS)) {
         FR_GO(cleanup, launch_some(trial, &l, times, &ns));
         spent += ns * times;
-        least = ns < least ? ns : least;
+        taken[repeats++] = ns;
         if (spent > 20 * least_ns || (hopeless_ns > 0 && (double)ns > hopeless_ns))
             break;
     }
-    *out_ns = (double)least;
+    qsort(taken, (size_t)repeats, sizeof *taken, by_size);
+    *out_times = (fr_trial_times){(double)taken[0], (double)taken[repeats / 2]};
 cleanup:
     if (program && status != FR_OK) /* earlier launches may still run it */
         (void)fr_target_settle(trial->target, trial->queue, status);
     if (program)
         b->program_free(program);
+    return status;
+}
+
+fr_status fr_trial_time(fr_trial *trial, const fr_step *step, const fr_candidate *candidate, const fr_weights *weights,
+                        uint64_t least_ns, double hopeless_ns, double *out_ns) {
+    fr_trial_times times;
+    fr_status status = fr_trial_measure(trial, step, candidate, weights, least_ns, hopeless_ns, &times);
+    *out_ns = times.least;
     return status;
 }

@@ -58,7 +58,7 @@ static fr_status offer(model_tuning *m) {
     int64_t batch = m->t->options.batch > 0 ? m->t->options.batch : 256, fold = m->session->steps.fold;
     int64_t inputs = (batch + fold - 1) / fold;
     int32_t lanes = target->facts.lanes > 0 ? (int32_t)target->facts.lanes : 1;
-    fr_menu_groups(target, &m->session->steps, inputs, lanes, 0, &m->menu);
+    fr_menu_groups(target, &m->session->steps, inputs, lanes, 0, FR_SCHEDULE_AUTO, &m->menu);
     FR_TRY(fr_cuts_make(&m->session->steps, &m->cuts));
     m->group = fr_menu_first_group(target, &m->cuts.all, &m->menu);
     for (int32_t k = m->cuts.n_chains - 1; k >= 0; k--) {

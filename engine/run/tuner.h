@@ -1,4 +1,4 @@
-/* Chooses a plan for a target: from the cache, by measurement, or by rule of thumb. */
+/* Chooses a plan for a target: as the user gives it, from the cache, by measurement, or by rule of thumb. */
 #ifndef FR_RUN_TUNER_H
 #define FR_RUN_TUNER_H
 
@@ -12,11 +12,14 @@ typedef struct fr_tuning_request {
     int64_t inputs;  /* folded inputs a run is planned for */
     int32_t threads; /* lanes at most */
     int32_t group;   /* asked for by the user; 0 = choose */
+    fr_schedule schedule;
     fr_tuning tuning;
     uint64_t budget_ns;
     int64_t image_bytes;
     fr_cache *cache;
-    const char *key; /* of the model and options; the target's facts are added to it */
+    const char *plan;       /* what fr_tuned.text was once; NULL = none */
+    const char *steps_hash; /* of the steps, in hex */
+    const char *key;        /* of the model and options; the steps and the target's facts are added to it */
     void (*progress)(void *user, const char *what, double fraction);
     void *progress_user;
 } fr_tuning_request;
@@ -26,25 +29,16 @@ typedef struct fr_tuned {
     const fr_steps *steps; /* one of its views: what the plan is of */
     fr_plan plan;
     int32_t lanes, lane_threads;
+    fr_schedule schedule; /* LAYERS or CHAIN */
+    char *text;           /* fr_free: the choice, for fr_tuning_request.plan */
     bool measured, from_cache;
-    int32_t guessed[3]; /* steps and chains by what the device's profile knew of them: by fr_profile_match */
+    bool given, refused; /* request->plan was used; it did not fit */
+    int32_t guessed[3];  /* steps and chains by what the device's profile knew of them: by fr_profile_match */
     uint64_t tune_ns;
 } fr_tuned;
 
 fr_status fr_tune(const fr_target *target, const fr_steps *steps, const fr_tuning_request *request,
                   fr_tuned *out_tuned) FR_MUST_CHECK;
 void fr_tuned_free_cuts(fr_cuts *cuts); /* after the executor of its plan */
-
-/* plan_store.c: what was chosen, as JSON, and back. A text that does not fit the steps or the device is FR_INVALID. */
-typedef struct fr_picked {
-    const fr_candidate **candidates; /* one an item, into the menu */
-    int32_t *groups;                 /* inputs, one an item */
-    int32_t block, lanes, lane_threads;
-    int32_t cut; /* whose steps these are */
-} fr_picked;
-
-fr_status fr_picked_write(const fr_steps *steps, const fr_picked *picked, char **out_text) FR_MUST_CHECK;
-fr_status fr_picked_read(const char *text, const fr_steps *steps, const fr_menu *menu,
-                         fr_picked *out_picked) FR_MUST_CHECK; /* fills the arrays given */
 
 #endif

@@ -50,6 +50,14 @@ run bench v1 --fold 1 --batch 4 --bundles maybe "${quick[@]}"
 expect_rc 2
 expect_err "is not auto, off or on"
 
+# schedules that are asked for
+for schedule in layers chain; do
+    run bench v2 --fold 1,2 --batch 64 --schedule $schedule --json "${quick[@]}"
+    expect_rc 0
+    expect_jq "all(.results[]; .schedule_kind == \"$schedule\")"
+done
+refuse 2 "is not auto, layers or chain" bench v1 --schedule sideways "${quick[@]}"
+
 # a model that is folded already is measured as it is
 if [ "${WITH_ONNX:-ON}" = ON ]; then
     "$FOLDRUN" export v1 --fold 4 -o folded.onnx 2> /dev/null

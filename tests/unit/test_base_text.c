@@ -30,6 +30,16 @@ TEST(nearest_name) {
     CHECK(fr_nearest_name("v1", NULL, 0) == NULL);
 }
 
+TEST(natural_order) {
+    CHECK(fr_natural_compare("a2.png", "a10.png") < 0);
+    CHECK(fr_natural_compare("a10.png", "a2.png") > 0);
+    CHECK(fr_natural_compare("a007", "a7") != 0);
+    CHECK(fr_natural_compare("a007b", "a8a") < 0);
+    CHECK(fr_natural_compare("x", "x1") < 0);
+    CHECK(fr_natural_compare("x99999999999999999999998", "x99999999999999999999999") < 0);
+    CHECK_INT(fr_natural_compare("same5", "same5"), 0);
+}
+
 TEST(text_grows) {
     fr_text text = {0};
     for (int i = 0; i < 1000; i++)

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "check.h"
+#include "folder_kit.h"
 #include "foldrun/foldrun.h"
 
 static const char net[] =
@@ -47,15 +48,7 @@ static bool begin(void) {
 }
 
 static void end(void) {
-    char **files = NULL;
-    size_t count = 0;
-    if (fr_folder_list(folder, &files, &count) == FR_OK)
-        for (size_t i = 0; i < count; i++) {
-            unlink(files[i]);
-            fr_free(files[i]);
-        }
-    fr_free(files);
-    rmdir(folder);
+    folder_remove(folder);
 }
 
 /* A session in a context of its own, as a later process has it: how it opened, and the kernels of its convolutions. */

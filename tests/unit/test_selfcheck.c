@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "check.h"
+#include "folder_kit.h"
 #include "check/make.h"
 #include "foldrun/foldrun.h"
 #include "plan/shrink.h"
@@ -24,16 +25,7 @@ static void hear(void *user, int level, const char *line) {
 }
 
 static void drop_folder(void) {
-    char **files = NULL;
-    size_t count = 0;
-    if (fr_folder_list(folder, &files, &count) != FR_OK)
-        return;
-    for (size_t i = 0; i < count; i++) {
-        unlink(files[i]);
-        fr_free(files[i]);
-    }
-    fr_free(files);
-    rmdir(folder);
+    folder_remove(folder);
 }
 
 static bool new_folder(void) {

@@ -10,7 +10,6 @@
 #include "base/status.h"
 #include "check.h"
 #include "formats/npy.h"
-#include "run/source_list.h"
 
 static char folder[64], path[128];
 
@@ -59,16 +58,6 @@ static fr_status open_one(const char *input, int32_t h, int32_t w, int32_t c, fr
     options.width = w;
     options.channels = c;
     return fr_source_open(&options, out);
-}
-
-TEST(natural_order) {
-    CHECK(fr_natural_compare("a2.png", "a10.png") < 0);
-    CHECK(fr_natural_compare("a10.png", "a2.png") > 0);
-    CHECK(fr_natural_compare("a007", "a7") != 0);
-    CHECK(fr_natural_compare("a007b", "a8a") < 0);
-    CHECK(fr_natural_compare("x", "x1") < 0);
-    CHECK(fr_natural_compare("x99999999999999999999998", "x99999999999999999999999") < 0);
-    CHECK_INT(fr_natural_compare("same5", "same5"), 0);
 }
 
 TEST(a_folder_in_order) {

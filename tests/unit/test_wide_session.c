@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/status.h"
 #include "check.h"
+#include "folder_kit.h"
 #include "foldrun/foldrun.h"
 
 enum { MOST = 100, JOBS = 6 };
@@ -84,8 +85,6 @@ static fr_status load(fixture *f, int32_t fold) {
 }
 
 static void drop(fixture *f) {
-    char **files = NULL;
-    size_t count = 0;
     fr_model_free(f->model);
     fr_context_free(f->context);
     fr_free(f->pixels);
@@ -93,13 +92,7 @@ static void drop(fixture *f) {
     fr_free(f->got);
     if (f->module)
         dlclose(f->module);
-    if (fr_folder_list(f->folder, &files, &count) == FR_OK)
-        for (size_t i = 0; i < count; i++) {
-            unlink(files[i]);
-            fr_free(files[i]);
-        }
-    fr_free(files);
-    rmdir(f->folder);
+    folder_remove(f->folder);
     memset(f, 0, sizeof *f);
 }
 

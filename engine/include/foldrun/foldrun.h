@@ -32,6 +32,7 @@ FR_EXPORT const char *fr_status_name(fr_status status);
 FR_EXPORT const char *fr_precision_name(fr_precision precision);                      /* "f32" */
 FR_EXPORT bool fr_precision_from_name(const char *name, fr_precision *out_precision); /* f32 f16 bf16 int8 f64 */
 FR_EXPORT const char *fr_dtype_name(fr_dtype dtype);
+FR_EXPORT void fr_string_free(char *text); /* texts that the library made for its caller */
 
 /* ---- context ------------------------------------------------------------------------------------------- */
 
@@ -172,6 +173,15 @@ typedef enum fr_bundling {
     FR_BUNDLING_ON = 2 /* FR_UNSUPPORTED where the backend cannot */
 } fr_bundling;
 
+/* How a run goes through the network. */
+typedef enum fr_schedule {
+    FR_SCHEDULE_AUTO = 0,
+    FR_SCHEDULE_LAYERS = 1, /* layer by layer: a step takes all inputs of a block before the next one begins */
+    FR_SCHEDULE_CHAIN = 2   /* depth first: a group of inputs through many steps, in loops or in one program */
+} fr_schedule;
+FR_EXPORT const char *fr_schedule_name(fr_schedule schedule);                      /* "layers" */
+FR_EXPORT bool fr_schedule_from_name(const char *name, fr_schedule *out_schedule); /* auto layers chain */
+
 typedef struct fr_session_options {
     uint32_t struct_bytes;
     const char *device; /* "cpu", "cpu:0", ...; NULL = the CPU. Missing = an error, never another device. */
@@ -193,6 +203,10 @@ typedef struct fr_session_options {
      * contains one with a minus, where that leaves any. NULL = all. For comparing kernels. */
     const char *kernels;
     fr_bundling bundles;
+    fr_schedule schedule; /* FR_UNSUPPORTED where the device has no such way */
+    /* What fr_session_plan_text gave for the same steps on the same device: used as it is, without measuring. Where it does not fit
+     * (another driver, another batch) a warning is logged and the choice is made as without it. NULL = none. */
+    const char *plan;
 } fr_session_options;
 
 FR_EXPORT fr_status fr_session_open(fr_context *context, const fr_model *model, const fr_session_options *options,
@@ -228,9 +242,13 @@ typedef struct fr_session_info {
     /* Of a plan that is not from the cache: steps whose kernels were first guessed by the device's profile, by the nearest shape
      * in it, and by the backend's own order. */
     int32_t guessed_exact, guessed_near, guessed_plain;
+    fr_schedule plan_schedule; /* of what runs: LAYERS or CHAIN */
+    bool plan_refused;         /* fr_session_options.plan did not fit */
 } fr_session_info;
 
 FR_EXPORT fr_status fr_session_describe(const fr_session *session, fr_session_info *out_info) FR_MUST_CHECK;
+/* The choice of kernels, groups and lanes as JSON, for fr_session_options.plan. Free with fr_string_free. */
+FR_EXPORT fr_status fr_session_plan_text(const fr_session *session, char **out_text) FR_MUST_CHECK;
 
 typedef struct fr_layer_time {
     char name[64];       /* the layer's, with what was fused into it: "conv2+relu+maxpool" */

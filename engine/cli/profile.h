@@ -1,0 +1,34 @@
+/* Between profile.c (measures or reads), profile_table.c, profile_plot.c and profile_svg.c (show). */
+#ifndef FR_CLI_PROFILE_H
+#define FR_CLI_PROFILE_H
+
+#include "base/text.h"
+#include "foldrun/planner.h"
+
+/* What is shown of a report: the staircases of some precisions. */
+typedef struct profile_view {
+    const fr_device_report *report;
+    uint32_t precisions; /* bits; 0 = all */
+} profile_view;
+
+static inline bool profile_shows(const profile_view *view, fr_precision precision) {
+    return view->precisions == 0 || (view->precisions >> precision & 1) != 0;
+}
+
+enum { PROFILE_TELLS = 6 }; /* points; fewer tell of no steps, nor that there are none */
+
+void profile_tables(const profile_view *view, fr_text *out);
+/* "quick, not complete": what there is of it. */
+const char *profile_state(const fr_device_report *report);
+double profile_ops(const fr_staircase *stair, int32_t channels); /* of a launch */
+/* "3x3 conv on 25x25: channels in, 64 out" */
+void profile_stair_name(const fr_staircase *stair, char *out, size_t bytes);
+
+/* Time an operation against channels, as characters: of the plain 3x3 convolution whose both sides grow, for each precision or (`few`) the
+ * first. `fine`: the terminal shows Unicode. */
+void profile_plots(const profile_view *view, bool few, bool fine, fr_text *out);
+
+/* A panel for each staircase; to a file, or standard output (NULL). Answers an exit code. */
+int profile_picture(const profile_view *view, const char *path);
+
+#endif
