@@ -86,11 +86,7 @@ static void add_folds(const cli_planned *plan, const fr_plan_row *base, fr_text 
         double ratio = first ? cli_plan_ratio(row, base) : 0;
         if (!(ratio > 0))
             continue;
-        bool blurred = row->measured > 0 && base->measured > 0 && row->measured_low <= base->measured_high;
-        if (ratio > 1 + tie && blurred)
-            fr_text_add(out, "fold %d is %.1f%% faster, which is within the spread of the runs: the simpler one wins\n",
-                        row->fold, 100 * (ratio - 1));
-        else if (ratio > 1 && ratio <= 1 + tie)
+        if (ratio > 1 && ratio <= 1 + tie)
             fr_text_add(out, "fold %d is %.1f%% faster, which counts as equal (within %.0f%%): the simpler one wins\n",
                         row->fold, 100 * (ratio - 1), 100 * tie);
         else if (ratio < 1)

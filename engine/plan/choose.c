@@ -113,6 +113,8 @@ static fr_status add_options(const fr_costed *costed, const fr_choice_question *
         if (!(q->schedules >> s & 1u) || !fr_predictor_has(costed->predictor, costed->precision, (fr_schedule)s))
             continue;
         for (int32_t b = 0; b < q->n_batches; b++) {
+            if (q->batches[b] < q->variants[variant].fold) /* one input would hold more images than the batch */
+                continue;
             fr_option *o = &choice->options[choice->n_options];
             *o = (fr_option){
                 .variant = variant, .precision = costed->precision, .schedule = (fr_schedule)s, .batch = q->batches[b]};
@@ -150,9 +152,11 @@ fr_status fr_choose(const fr_predictor *predictor, const fr_choice_question *q, 
     for (int32_t v = 0; v < q->n_variants; v++)
         FR_GO(fail, add_variant(predictor, q, v, out));
     if (out->n_options == 0) {
-        status =
-            fr_fail(FR_UNSUPPORTED, "there is nothing to choose from: %s has none of these precisions and schedules",
-                    fr_predictor_probe(predictor)->name);
+        status = fr_fail(
+            FR_UNSUPPORTED,
+            "there is nothing to choose from: the profile of %s holds none of these precisions and schedules, or "
+            "every fold is larger than every batch",
+            fr_predictor_probe(predictor)->name);
         goto fail;
     }
     out->drop_unjudged = drop_is_unjudged(q);

@@ -91,7 +91,7 @@ int32_t fr_choice_winner(const fr_choice_question *q, const fr_choice *choice) {
     double best = 0;
     int32_t winner = -1;
     for (size_t i = 0; i < choice->n_options; i++)
-        measured |= can_win(&choice->options[i]) && choice->options[i].measured > 0;
+        measured |= choice->options[i].measured > 0; /* where all of them break a limit, no prediction is believed */
     for (size_t i = 0; i < choice->n_options; i++) {
         const fr_option *o = &choice->options[i];
         if (can_win(o) && (!measured || o->measured > 0) && fr_option_speed(o) > best)

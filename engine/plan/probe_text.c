@@ -352,6 +352,7 @@ static bool makes_a_step(const fr_probe_point *p) {
     case FR_STEP_CONV:
         return p->kernel > 0 && p->groups > 0 && p->c_in % p->groups == 0 && p->c_out % p->groups == 0 &&
                p->kernel <= p->h + 2 * (p->kernel / 2) && p->kernel <= p->w + 2 * (p->kernel / 2);
+    case FR_STEP_FC: return (double)p->c_in * p->h * p->w <= 1 << 30;
     case FR_STEP_POOL: return pooled;
     case FR_STEP_INGEST: return p->images > 0 && p->c_out % p->images == 0;
     case FR_STEP_EMIT: return p->images > 0 && p->c_in % p->images == 0;
@@ -384,7 +385,7 @@ static fr_status read_run(const fr_json *from, fr_probe *out) {
     FR_TRY(take_precision(fr_json_string(from, "precision", NULL), &r.precision));
     if (!fr_schedule_from_name(fr_json_string(from, "schedule", ""), &schedule) || schedule == FR_SCHEDULE_AUTO)
         return fr_fail(FR_INVALID, "'schedule' is neither layers nor chain");
-    FR_TRY(take_number(from, "batch", 1, 1e12, true, &batch));
+    FR_TRY(take_number(from, "batch", 1, 1 << 24, true, &batch)); /* as many as a session takes */
     FR_TRY(take_figures(from, run_figures, COUNT(run_figures), &r));
     FR_TRY(take_flag(from, "refused", &r.refused));
     r.schedule = (uint16_t)schedule;

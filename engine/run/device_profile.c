@@ -15,8 +15,8 @@ static const size_t most_bytes = (size_t)256 << 20;
 
 char *fr_device_identity(const fr_target *target) {
     const fr_device_facts *f = &target->facts;
-    return fr_format("%s|%s|%s|%s|%s", target->backend->name, target->backend->version, f->name, f->driver,
-                     f->features);
+    return fr_format("%s|%s|%s|%u units, %u lanes|%s|%s", target->backend->name, target->backend->version, f->name,
+                     f->units, f->lanes, f->driver, f->features);
 }
 
 char *fr_device_file_stem(const char *what, const fr_target *target) {

@@ -216,6 +216,7 @@ static fr_status predict_all(fr_planner *p) {
 /* What is predicted to win, and what else there is room for; then what the first measurements make hopeful. */
 static fr_status measure(fr_planner *p) {
     int32_t list[MOST_MEASURED], most = p->options.measure > 0 ? p->options.measure : MEASURED;
+    most = most > 1 ? most : 2; /* no fold wins that was not measured beside fold 1 */
     int32_t count = fr_choice_finalists(&p->question, &p->choice, most, list);
     count = fr_planner_settle(p, list, count);
     FR_TRY(fr_planner_promising(p, most, list, &count));

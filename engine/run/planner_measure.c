@@ -9,7 +9,7 @@
 #include "base/status.h"
 #include "run/planner.h"
 
-enum { LEAST_ROUNDS = 5, MOST_ROUNDS = 24, TUNE_MS = 1500 };
+enum { SURE_ROUNDS = 3, LEAST_ROUNDS = 5, MOST_ROUNDS = 24, TUNE_MS = 1500 };
 
 static const uint64_t round_ns = 40000000;    /* an option runs at least this long in each */
 static const uint64_t option_ns = 1200000000; /* and in all of them about this long at most */
@@ -52,6 +52,10 @@ fr_session_options fr_planner_session(const fr_planner *p, fr_precision precisio
 /* ---- opening --------------------------------------------------------------------------------------------------- */
 
 static void fail(runner *r) {
+    char *kernels = r->record.kernels;
+    r->record.kernels = NULL;
+    fr_string_free(kernels);
+    r->record.images_per_s = r->record.low = r->record.high = 0;
     r->record.failed = true;
     r->n = 0;
     snprintf(r->record.why, sizeof r->record.why, "%s", fr_error_sentence());
@@ -90,7 +94,11 @@ static fr_status reopen(race *a, runner *r) {
     FR_TRY(fr_session_open(a->p->context, r->model, &o, &r->session));
     FR_TRY(fr_session_describe(r->session, &info));
     r->record.bytes = info.planned_bytes + info.weight_bytes;
-    return FR_OK;
+    if (!info.plan_refused)
+        return FR_OK;
+    fr_string_free(r->record.kernels); /* something was found bad since: what runs now is what is measured */
+    r->record.kernels = NULL;
+    return fr_session_plan_text(r->session, &r->record.kernels);
 }
 
 static fr_status run_once(race *a, runner *r) {
@@ -152,7 +160,7 @@ static bool overlap(const runner *a, const runner *b) {
 
 /* The first rounds are everybody's; the others are for those that cannot be told from the best. */
 static bool wants_more(const race *a, const runner *r, const runner *best) {
-    if (!r->session || r->n == MOST_ROUNDS || (r->n > 0 && r->spent_ns > option_ns))
+    if (!r->session || r->n == MOST_ROUNDS || (r->n >= SURE_ROUNDS && r->spent_ns > option_ns))
         return false;
     if (r->n < LEAST_ROUNDS)
         return r->n < 2 || r->record.images_per_s > hopeless * best->record.images_per_s;

@@ -85,8 +85,8 @@ static void add_schedules(notes *n) {
     for (size_t i = 0; i < n->r->n_rows; i++) {
         const fr_plan_row *row = &n->r->rows[i];
         if (row->model == choice->model && row->fold == choice->fold && row->round == choice->round &&
-            row->quantum == choice->quantum && row->schedule != choice->schedule && keeps_limits(row) &&
-            (!other || row->measured > other->measured))
+            row->quantum == choice->quantum && row->precision == choice->precision && row->batch == choice->batch &&
+            row->schedule != choice->schedule && keeps_limits(row) && (!other || row->measured > other->measured))
             other = row;
     }
     bool chain = choice->schedule == FR_SCHEDULE_CHAIN;

@@ -10,6 +10,7 @@
 static const uint64_t every_ns = 1000000000, fill_ns = 2000000;
 static const double seldom = 20;       /* times as long as timing it takes, at least, until the next time */
 static const double calm = 0.01;       /* what the stopwatch itself is unsure of */
+static const double repeats = 8;       /* of the reference step, at least, each time */
 static const double suspicious = 0.05; /* a jump that is looked at again: it may be a hiccup */
 
 /* A convolution of 32 to 32 channels; else any. */
@@ -26,16 +27,21 @@ static int32_t reference_point(const fr_prober *p) {
     return any;
 }
 
+/* Repeats that lie apart say how little the time is worth: a drift no larger than that is none. */
 static fr_status time_reference(fr_prober *p, double *out_ns) {
     fr_probe_drift *d = &p->drift;
     fr_weights weights;
+    fr_trial_times times;
+    uint64_t fill = (uint64_t)(repeats * d->first_ns) > fill_ns ? (uint64_t)(repeats * d->first_ns) : fill_ns;
     FR_TRY(fr_probe_kit_for(&p->kit, &d->step, &weights));
-    FR_TRY(fr_trial_time(&p->trial, &d->step, &d->candidate, &weights, fill_ns, 0, out_ns));
+    FR_TRY(fr_trial_measure(&p->trial, &d->step, &d->candidate, &weights, fill, 0, &times));
+    *out_ns = times.least;
+    double unsure = times.median / times.least - 1;
     if (d->last_ns > 0 && fabs(*out_ns / d->last_ns - 1) > suspicious) {
-        double again;
-        FR_TRY(fr_trial_time(&p->trial, &d->step, &d->candidate, &weights, fill_ns, 0, &again));
-        *out_ns = again < *out_ns ? again : *out_ns;
+        FR_TRY(fr_trial_measure(&p->trial, &d->step, &d->candidate, &weights, fill, 0, &times));
+        *out_ns = times.least < *out_ns ? times.least : *out_ns;
     }
+    d->unsure = unsure > calm ? unsure : calm;
     return FR_OK;
 }
 
@@ -51,7 +57,7 @@ fr_status fr_drift_begin(fr_prober *p) {
     if (at->ns <= 0)
         return FR_OK;
     FR_TRY(fr_probe_step(at, &d->step));
-    fr_status status = fr_prober_best(p, &d->step, point, fill_ns, &d->candidate, &times);
+    fr_status status = fr_prober_best(p, &d->step, point, fill_ns, &d->candidate, &times, NULL);
     if (status == FR_UNSUPPORTED || status == FR_NO_MEMORY) /* then nothing tells of a drift */
         return FR_OK;
     FR_TRY(status);
@@ -74,7 +80,7 @@ static void correct(fr_prober *p, double now_ns, uint64_t now) {
     for (size_t i = 0; i < d->n_pending; i++) {
         double part = (double)(d->pending[i].at - d->last_at) / (double)(now - d->last_at);
         double slower = bounded((d->last_ns + part * (now_ns - d->last_ns)) / d->first_ns);
-        if (fabs(slower - 1) > calm)
+        if (fabs(slower - 1) > d->unsure)
             p->probe.points[d->pending[i].point].ns /= slower;
     }
     double worst = fabs(now_ns / d->first_ns - 1);
@@ -142,7 +148,7 @@ fr_status fr_drift_since(fr_prober *p, double *out_slower) {
     FR_TRY(time_reference(p, &ns));
     correct(p, ns, fr_clock_ns());
     double slower = bounded((before + ns) / 2 / d->first_ns);
-    *out_slower = fabs(slower - 1) > calm ? slower : 1;
+    *out_slower = fabs(slower - 1) > d->unsure ? slower : 1;
     return FR_OK;
 }
 

@@ -52,11 +52,11 @@ static fr_status time_together(fr_prober *p, const fr_step *step, int32_t point,
     int32_t lanes = fr_target_lanes(&p->target);
     double alone = 0, together = 0; /* by turns: what else the machine does must not count for one of them alone */
     for (int round = 0; round < ROUNDS; round++) {
-        FR_TRY(fr_prober_best(p, step, point, fill_ns, &best, &times));
-        alone = round == 0 || times.least < alone ? times.least : alone;
+        FR_TRY(fr_prober_best(p, step, point, fill_ns, &best, &times, NULL));
+        alone = round == 0 || times.median < alone ? times.median : alone;
         FR_TRY(fr_probe_kit_for(&p->kit, step, &weights));
         FR_TRY(fr_lanes_time(&p->target, step, &best, &weights, lanes, lanes_ns, &times));
-        together = round == 0 || times.least < together ? times.least : together;
+        together = round == 0 || times.median < together ? times.median : together;
     }
     double scaling = together / alone;
     *out_scaling = scaling < 1 ? 1 : scaling > lanes ? lanes : scaling;
@@ -106,7 +106,7 @@ static fr_status time_bytes(fr_prober *p, double bytes, double *out_per_s) {
     fr_candidate best;
     fr_trial_times times;
     fr_weights none = {.struct_bytes = sizeof none};
-    FR_TRY(fr_prober_best(p, &step, -1, fill_ns, &best, &times));
+    FR_TRY(fr_prober_best(p, &step, -1, fill_ns, &best, &times, NULL));
     double soon = patience * p->options.budget_s * small * 1e9 / times.least;
     bytes /= lanes;
     step = bytes_step(bytes < soon ? bytes : soon);
@@ -183,9 +183,9 @@ static fr_status measure_launch(fr_prober *p) {
     fr_trial_times times;
     step.act = FR_ACT_RELU;
     FR_TRY(fr_prober_says(p, "a launch"));
-    fr_status status = fr_prober_best(p, &step, -1, fill_ns, &best, &times);
+    fr_status status = fr_prober_best(p, &step, -1, fill_ns, &best, &times, NULL);
     if (status == FR_OK)
-        p->probe.launch_ns = times.median;
+        p->probe.launch_ns = times.least; /* as points are */
     return forgive(status, "a launch");
 }
 

@@ -106,8 +106,11 @@ fr_status fr_probe_load(const char *cache_folder, const fr_target *target, fr_pr
     if (!cache_folder[0])
         return FR_OK;
     FR_TRY(fr_probe_path(cache_folder, target, path, sizeof path));
-    if (fr_path_exists(path))
-        return load_if_good(path, out_probe, out_found);
+    if (fr_path_exists(path)) {
+        FR_TRY(load_if_good(path, out_probe, out_found));
+        *out_stale = *out_found && strcmp(out_probe->foldrun, fr_version()) != 0; /* other kernels, perhaps */
+        return FR_OK;
+    }
     FR_TRY(load_older(cache_folder, target, out_probe, out_found));
     *out_stale = *out_found;
     return FR_OK;

@@ -232,26 +232,33 @@ static fr_status remember(fr_prober *p, int32_t point, const scan *s) {
     return FR_OK;
 }
 
-/* The winner once more, with patience: repeats that lie far apart are no measurement. */
+/* The winner once more, with patience. Where repeats lie far apart, the least of a few tries counts if another try comes near it;
+ * *out_spread: how far they are from that. */
 static fr_status measure_best(fr_prober *p, const scan *s, const fr_step *step, const fr_weights *weights,
-                              uint64_t fill_ns, fr_trial_times *out_times) {
-    double calmest = INFINITY;
-    *out_times = (fr_trial_times){s->ns[s->best], s->ns[s->best]};
-    for (int i = 0; i < most_tries && calmest > most_spread; i++) {
+                              uint64_t fill_ns, fr_trial_times *out_times, double *out_spread) {
+    double least = INFINITY, second = INFINITY;
+    *out_times = (fr_trial_times){0, 0};
+    *out_spread = 0;
+    for (int i = 0; i < most_tries; i++) {
         fr_trial_times t;
         FR_TRY(fr_trial_measure(&p->trial, step, &s->list[s->best], weights, fill_ns, 0, &t));
-        out_times->least = t.least >= 1 && t.least < out_times->least ? t.least : out_times->least;
-        if (i == 0 || t.median < out_times->median)
-            out_times->median = t.median;
-        calmest = out_times->median / out_times->least - 1;
+        double ns = t.least >= 1 ? t.least : 1;
+        second = ns < least ? least : ns < second ? ns : second;
+        least = ns < least ? ns : least;
+        out_times->median = i == 0 || t.median < out_times->median ? t.median : out_times->median;
+        *out_spread = out_times->median / least - 1;
+        if (*out_spread > second / least - 1)
+            *out_spread = second / least - 1;
+        if (*out_spread <= (i == 0 ? most_spread : most_spread / 2))
+            break;
     }
-    if (out_times->median < out_times->least)
-        out_times->median = out_times->least;
+    out_times->least = least;
+    out_times->median = out_times->median > least ? out_times->median : least;
     return FR_OK;
 }
 
 fr_status fr_prober_best(fr_prober *p, const fr_step *step, int32_t point, uint64_t fill_ns,
-                         fr_candidate *out_candidate, fr_trial_times *out_times) {
+                         fr_candidate *out_candidate, fr_trial_times *out_times, double *out_spread) {
     char name[sizeof p->doing];
     fr_candidate menu[FR_MAX_CANDIDATES];
     fr_weights weights;
@@ -274,7 +281,10 @@ fr_status fr_prober_best(fr_prober *p, const fr_step *step, int32_t point, uint6
         return s.failed == FR_NO_MEMORY
                    ? fr_fail(FR_NO_MEMORY, "'%s' does not fit into memory", name)
                    : fr_fail(FR_UNSUPPORTED, "no kernel of %s works for '%s'", p->target.facts.name, name);
-    FR_TRY(measure_best(p, &s, step, &weights, fill_ns, out_times));
+    double spread;
+    FR_TRY(measure_best(p, &s, step, &weights, fill_ns, out_times, &spread));
+    if (out_spread)
+        *out_spread = spread;
     *out_candidate = s.list[s.best];
     FR_TRY(tell_tuner(p, step, &menu[0], &s));
     return point >= 0 ? remember(p, point, &s) : FR_OK;
@@ -373,7 +383,7 @@ fr_status fr_prober_point(fr_prober *p, int32_t point) {
     FR_TRY(fr_prober_says(p, name));
     fr_status status = fr_probe_step(at, &step);
     if (status == FR_OK)
-        status = fr_prober_best(p, &step, point, fill_ns, &best, &times);
+        status = fr_prober_best(p, &step, point, fill_ns, &best, &times, &at->spread);
     if (status == FR_UNSUPPORTED) {
         fr_log(FR_LOG_INFO, "the device profile goes without '%s': %s", name, fr_error_sentence());
         refuse(at);
@@ -385,7 +395,6 @@ fr_status fr_prober_point(fr_prober *p, int32_t point) {
     }
     FR_TRY(status);
     at->ns = times.least;
-    at->spread = times.median / times.least - 1;
     at->noisy = at->spread > most_spread;
     snprintf(at->candidate, sizeof at->candidate, "%s", best.name);
     p->n_new++;

@@ -51,6 +51,7 @@ typedef struct fr_probe_drift { /* the reference step, timed again and again */
     fr_candidate candidate;
     bool set;
     double first_ns, last_ns;
+    double unsure; /* of its last time: no drift is seen that is smaller */
     uint64_t last_at, wait_ns;
     fr_probe_pending *pending;
     size_t n_pending, cap_pending;
@@ -89,9 +90,9 @@ double fr_prober_left_s(const fr_prober *p); /* of the budget; never negative */
 fr_status fr_prober_save(fr_prober *p, bool now) FR_MUST_CHECK;
 
 /* probe_time.c: times of a step with its best kernel. Kernels that fail or are wrong set no times; where none is left,
- * FR_UNSUPPORTED. `point`: its index, or -1 for a step that is none. */
+ * FR_UNSUPPORTED. `point`: its index, or -1 for a step that is none. out_spread: NULL, or where it says how sure the least is. */
 fr_status fr_prober_best(fr_prober *p, const fr_step *step, int32_t point, uint64_t fill_ns,
-                         fr_candidate *out_candidate, fr_trial_times *out_times) FR_MUST_CHECK;
+                         fr_candidate *out_candidate, fr_trial_times *out_times, double *out_spread) FR_MUST_CHECK;
 /* Measures the point, where there is time for it. */
 fr_status fr_prober_point(fr_prober *p, int32_t point) FR_MUST_CHECK;
 bool fr_prober_wants(const fr_prober *p, int32_t point); /* it is asked for, and not measured */

@@ -69,7 +69,7 @@ static fr_status times_on_end(fr_trial *trial, const fr_launch *l, uint64_t *out
     static const uint64_t long_enough_ns = 300000, most = 16;
     uint64_t ns;
     *out_times = 1;
-    if (trial->target->facts.kind == FR_DEVICE_CPU)
+    if (trial->target->facts.kind == FR_DEVICE_CPU && !(trial->target->facts.flags & FR_DEVICE_SOFTWARE))
         return FR_OK;
     FR_TRY(launch_some(trial, l, 1, &ns));
     uint64_t times = long_enough_ns / (ns > 0 ? ns : 1) + 1;

@@ -134,7 +134,7 @@ TEST(why_and_what_would_change_it) {
     rows[1].measured = 34800;
     rows[1].measured_low = 33600;
     explain_changes(&page, &text);
-    CHECK_HAS(shown(&text), "fold 2 is 3.9% faster, which is within the spread of the runs");
+    CHECK(strstr(shown(&text), "fold 2 is") == NULL); /* more than a tie, however the runs spread */
     page.plan.result.choice = 1;
     page.row = &rows[1];
     explain_why(&page, &text);

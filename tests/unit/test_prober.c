@@ -269,7 +269,7 @@ static fr_target target_of(const char *driver) {
     return target;
 }
 
-static fr_status save_for(const fr_target *target) {
+static fr_status save_for(const fr_target *target, const char *version) {
     char path[FR_PROBE_PATH];
     fr_probe probe = {.kind = FR_DEVICE_CPU, .lanes = 1, .precisions = 1, .worst_drift = 0.25};
     fr_probe_point point = conv_point(16);
@@ -280,7 +280,7 @@ static fr_status save_for(const fr_target *target) {
     strcpy(probe.device, "stub:0");
     strcpy(probe.name, target->facts.name);
     strcpy(probe.driver, target->facts.driver);
-    strcpy(probe.foldrun, "1");
+    strcpy(probe.foldrun, version);
     point.ns = 1000;
     strcpy(point.candidate, "k.fast");
     fr_status status = fr_probe_add_point(&probe, &point);
@@ -303,7 +303,7 @@ TEST(what_was_kept_is_found_and_an_older_one_is_stale) {
     CHECK(new_folder());
     CHECK_OK(fr_probe_load(folder, &one, &probe, &found, &stale));
     CHECK(!found && !stale && probe.n_points == 0);
-    CHECK_OK(save_for(&one));
+    CHECK_OK(save_for(&one, fr_version()));
     CHECK_OK(fr_probe_load(folder, &one, &probe, &found, &stale));
     CHECK(found && !stale && probe.n_points == 2 && probe.points[0].ns == 1000 && probe.worst_drift == 0.25);
     CHECK_TEXT(probe.points[1].candidate, fr_probe_no_kernel);
@@ -312,9 +312,13 @@ TEST(what_was_kept_is_found_and_an_older_one_is_stale) {
     CHECK(found && stale);
     CHECK_TEXT(probe.driver, "driver 1");
     fr_probe_free(&probe);
-    CHECK_OK(save_for(&two));
+    CHECK_OK(save_for(&two, fr_version()));
     CHECK_OK(fr_probe_load(folder, &two, &probe, &found, &stale));
     CHECK(found && !stale);
+    fr_probe_free(&probe);
+    CHECK_OK(save_for(&two, "0.0.1")); /* another foldrun has other kernels */
+    CHECK_OK(fr_probe_load(folder, &two, &probe, &found, &stale));
+    CHECK(found && stale);
     fr_probe_free(&probe);
     strcpy(two.facts.name, "a stub of another kind"); /* the same beginning, another device */
     CHECK_OK(fr_probe_load(folder, &two, &probe, &found, &stale));
@@ -329,7 +333,7 @@ TEST(a_damaged_file_is_as_good_as_none) {
     fr_probe probe;
     bool found, stale;
     CHECK(new_folder());
-    CHECK_OK(save_for(&target));
+    CHECK_OK(save_for(&target, fr_version()));
     CHECK_OK(fr_probe_path(folder, &target, path, sizeof path));
     CHECK_OK(fr_profile_load(NULL, NULL, path, &report)); /* without the device, or any */
     CHECK(report.found && report.n_points == 1);
