@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include <stdlib.h>
+#include <strings.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -153,4 +155,27 @@ int fr_natural_compare(const char *a, const char *b) {
     if (*a != *b)
         return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
     return strcmp(whole_a, whole_b); /* 07 and 7: some order, always the same */
+}
+
+static int by_nature(const void *a, const void *b) {
+    return fr_natural_compare(*(char *const *)a, *(char *const *)b);
+}
+
+void fr_natural_sort(char **names, size_t count) {
+    if (count > 1)
+        qsort(names, count, sizeof *names, by_nature);
+}
+
+bool fr_ends_in(const char *name, const char *ending) {
+    size_t length = strlen(name), bytes = strlen(ending);
+    return length > bytes && strcasecmp(name + length - bytes, ending) == 0;
+}
+
+bool fr_next_line(const char **at, const char **out_line, size_t *out_length) {
+    if (!*at || !**at)
+        return false;
+    *out_line = *at;
+    *out_length = strcspn(*at, "\n");
+    *at += *out_length + ((*at)[*out_length] == '\n');
+    return true;
 }

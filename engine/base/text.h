@@ -24,5 +24,12 @@ const char *fr_nearest_name(const char *wrong, const char *const *names, size_t 
 
 /* Like strcmp, but runs of digits compare as numbers: a2 < a10. */
 int fr_natural_compare(const char *a, const char *b);
+void fr_natural_sort(char **names, size_t count);
+
+/* Whether a file's name has that ending (".onnx", in letters of any case), and something before it. */
+bool fr_ends_in(const char *name, const char *ending);
+
+/* The line that *at begins with, without its newline; *at goes on behind it. False at the end. */
+bool fr_next_line(const char **at, const char **out_line, size_t *out_length);
 
 #endif

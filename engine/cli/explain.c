@@ -1,7 +1,6 @@
 #include "cli/explain.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "base/file.h"
 #include "cli/output.h"
@@ -13,11 +12,6 @@ typedef struct explain_request {
     const char *output;
     bool json;
 } explain_request;
-
-static bool is_plan_file(const char *name) {
-    size_t length = strlen(name);
-    return length > 5 && strcasecmp(name + length - 5, ".json") == 0;
-}
 
 /* What a plan was made with stands in its file. */
 static int check_plan_file(const explain_request *r) {
@@ -101,8 +95,8 @@ static int pick_row(explain_page *page, int64_t wanted) {
 
 static int explain(explain_page *page, fr_context *context, const explain_request *r, const char *name,
                    cli_output *file) {
-    int code =
-        is_plan_file(name) ? open_plan_file(context, r, name, &page->plan) : make_plan(context, r, name, &page->plan);
+    int code = fr_ends_in(name, ".json") ? open_plan_file(context, r, name, &page->plan)
+                                         : make_plan(context, r, name, &page->plan);
     if (code == CLI_DONE)
         code = pick_row(page, r->row);
     if (code != CLI_DONE)

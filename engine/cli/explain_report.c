@@ -121,11 +121,10 @@ static void add_list(const char *title, const fr_text *lines, fr_text *out) {
     if (!lines->data)
         return;
     fr_text_add(out, "\n%s:\n", title);
-    for (const char *at = lines->data; *at;) {
-        size_t length = strcspn(at, "\n");
+    const char *rest = lines->data, *at;
+    size_t length;
+    while (fr_next_line(&rest, &at, &length))
         fr_text_add(out, "  %.*s\n", (int)length, at);
-        at += length + (at[length] == '\n');
-    }
 }
 
 void explain_text(const explain_page *page, fr_text *out) {

@@ -1,6 +1,5 @@
 /* `export` and `fold`: a model, plain or folded, as an ONNX file. */
 #include <string.h>
-#include <strings.h>
 
 #include "cli/models_common.h"
 
@@ -35,10 +34,9 @@ static int save(const char *name, const cli_folding *folding, const char *path) 
 }
 
 static int check_target(const char *path) {
-    size_t length = path ? strlen(path) : 0;
     if (!path)
         return cli_usage_error("-o FILE.onnx is missing: where shall the model go?");
-    if (length < 6 || strcasecmp(path + length - 5, ".onnx") != 0)
+    if (!fr_ends_in(path, ".onnx"))
         return cli_usage_error("-o '%s': the name must end in .onnx", path);
     return CLI_GO_ON;
 }

@@ -17,18 +17,7 @@ static int out_of_memory(void) {
 /* ---- the networks of a task ---- */
 
 static bool is_network(const char *path) {
-    static const char *const endings[] = {".onnx", ".fold"};
-    size_t length = strlen(path);
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        size_t ending = strlen(endings[i]);
-        if (length > ending && strcasecmp(path + length - ending, endings[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-static int by_nature(const void *a, const void *b) {
-    return fr_natural_compare(*(char *const *)a, *(char *const *)b);
+    return fr_ends_in(path, ".onnx") || fr_ends_in(path, ".fold");
 }
 
 static int add_network(fr_context *context, const char *path, cli_variants *v) {
@@ -79,7 +68,7 @@ int cli_variants_load(fr_context *context, const char *name, cli_variants *out) 
         cli_complain("folder '%s' holds no .onnx and no .fold file", name);
         code = CLI_BAD_INPUT;
     } else {
-        qsort(files, networks, sizeof *files, by_nature);
+        fr_natural_sort(files, networks);
         code = make_room(out, networks);
     }
     for (size_t i = 0; i < networks && code == CLI_DONE; i++)

@@ -87,7 +87,6 @@ int cli_plan_check(const cli_plan_request *request, fr_plan_options *out_options
 /* Loads the networks, and has the plan's options point at them. */
 int cli_plan_networks(fr_context *context, const cli_plan_request *request, const char *name, cli_planned *plan);
 
-const char *cli_round_word(fr_round round);                              /* "up" */
 bool cli_plan_is_shape(const cli_planned *plan, const fr_plan_row *row); /* made of a network, not one of them */
 bool cli_plan_rounds(const fr_plan_row *row);                            /* its widths are other than the floor */
 typedef struct cli_widths {

@@ -63,7 +63,7 @@ static int64_t count_of(const fr_json *object, const char *key, int64_t high) {
 static bool round_from_word(const char *word, fr_round *out) {
     for (int round = FR_ROUND_FLOOR; round <= FR_ROUND_NEAREST; round++) {
         *out = (fr_round)round;
-        if (strcmp(word, cli_round_word(*out)) == 0)
+        if (strcmp(word, fr_round_name(*out)) == 0)
             return true;
     }
     return false;

@@ -1,7 +1,6 @@
 /* One plan for each of many devices, here and elsewhere. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -64,10 +63,6 @@ static int add_devices(fr_context *context, const char *list, fleet *f) {
     return code;
 }
 
-static int by_nature(const void *a, const void *b) {
-    return fr_natural_compare(*(char *const *)a, *(char *const *)b);
-}
-
 static int add_profiles(const char *folder, fleet *f) {
     char **files;
     size_t count, before = f->count;
@@ -77,12 +72,10 @@ static int add_profiles(const char *folder, fleet *f) {
         return CLI_BAD_INPUT;
     }
     int code = CLI_DONE;
-    if (count > 1)
-        qsort(files, count, sizeof *files, by_nature);
+    fr_natural_sort(files, count);
     for (size_t i = 0; i < count; i++) {
-        size_t length = strlen(files[i]);
-        if (code == CLI_DONE && length > 5 && strcasecmp(files[i] + length - 5, ".json") == 0)
-            code = add_target(f, files[i], length, true);
+        if (code == CLI_DONE && fr_ends_in(files[i], ".json"))
+            code = add_target(f, files[i], strlen(files[i]), true);
         fr_free(files[i]);
     }
     fr_free(files);

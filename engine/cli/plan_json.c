@@ -38,7 +38,7 @@ void cli_plan_put_row(const cli_planned *plan, const fr_plan_row *row, bool alte
     fr_json_int_member(w, "row", row - plan->result.rows + 1);
     fr_json_string_member(w, "label", row->label);
     fr_json_int_member(w, "fold", row->fold);
-    fr_json_string_member(w, "round", cli_round_word(row->round));
+    fr_json_string_member(w, "round", fr_round_name(row->round));
     fr_json_int_member(w, "quantum", row->quantum);
     fr_json_string_member(w, "precision", fr_precision_name(row->precision));
     fr_json_string_member(w, "schedule", fr_schedule_name(row->schedule));
@@ -67,17 +67,17 @@ static void put_options(const fr_plan_options *o, fr_json_writer *w) {
 }
 
 void cli_put_lines(fr_json_writer *w, const char *key, const char *lines) {
+    const char *at;
+    size_t length;
     fr_json_key(w, key);
     fr_json_begin_array(w);
-    while (lines && *lines) {
-        size_t length = strcspn(lines, "\n");
+    while (fr_next_line(&lines, &at, &length)) {
         fr_text line = {0};
-        fr_text_add_bytes(&line, lines, length);
+        fr_text_add_bytes(&line, at, length);
         if (length > 0 && line.data)
             fr_json_put_string(w, line.data);
         w->text.failed |= line.failed;
         fr_text_free(&line);
-        lines += length + (lines[length] == '\n');
     }
     fr_json_end_array(w);
 }

@@ -137,12 +137,11 @@ static void add_shape(const cli_planned *plan, const fr_plan_row *row, fr_text *
 void cli_plan_add_notes(const cli_planned *plan, const fr_plan_row *row, fr_text *out) {
     if (row)
         add_shape(plan, row, out);
-    for (const char *at = plan->result.notes; at && *at;) {
-        size_t length = strcspn(at, "\n");
+    const char *rest = plan->result.notes, *at;
+    size_t length;
+    while (fr_next_line(&rest, &at, &length))
         if (length > 0)
             fr_text_add(out, "note: %.*s\n", (int)length, at);
-        at += length + (at[length] == '\n');
-    }
 }
 
 void cli_plan_report(const cli_planned *plan, fr_text *out) {

@@ -10,15 +10,6 @@ const char *cli_file_part(const char *path) {
     return slash ? slash + 1 : path;
 }
 
-const char *cli_round_word(fr_round round) {
-    switch (round) {
-    case FR_ROUND_UP: return "up";
-    case FR_ROUND_DOWN: return "down";
-    case FR_ROUND_NEAREST: return "nearest";
-    default: return "floor";
-    }
-}
-
 bool cli_plan_rounds(const fr_plan_row *row) {
     return row->quantum > 1 && row->round != FR_ROUND_FLOOR;
 }
@@ -32,7 +23,7 @@ bool cli_plan_is_shape(const cli_planned *plan, const fr_plan_row *row) {
 cli_widths cli_widths_word(const fr_plan_row *row) {
     cli_widths out = {""};
     if (cli_plan_rounds(row))
-        snprintf(out.text, sizeof out.text, "%s:%d", cli_round_word(row->round), row->quantum);
+        snprintf(out.text, sizeof out.text, "%s:%d", fr_round_name(row->round), row->quantum);
     else
         snprintf(out.text, sizeof out.text, "%s", row->fold > 1 ? "floor" : "-");
     return out;

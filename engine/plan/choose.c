@@ -108,7 +108,7 @@ void fr_choice_rank(const fr_choice_question *q, fr_choice *choice) {
 
 /* ---- all options ---------------------------------------------------------------------------------------------------- */
 
-static fr_status add_options(const fr_costed *costed, const fr_choice_question *q, int32_t variant, fr_choice *choice) {
+static fr_status add_options(fr_costed *costed, const fr_choice_question *q, int32_t variant, fr_choice *choice) {
     for (int32_t s = FR_SCHEDULE_LAYERS; s <= FR_SCHEDULE_CHAIN; s++) {
         if (!(q->schedules >> s & 1u) || !fr_predictor_has(costed->predictor, costed->precision, (fr_schedule)s))
             continue;

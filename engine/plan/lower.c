@@ -343,6 +343,15 @@ cleanup:
     return status;
 }
 
+fr_status fr_steps_lower_shapes(const fr_graph *graph, fr_steps *out_steps) {
+    fr_lowering how = {.precision = FR_PRECISION_F32,
+                       .input_dtype = FR_U8,
+                       .fuse_pool = true,
+                       .fuse_act = true,
+                       .fuse_residual = true};
+    return fr_steps_lower(graph, &how, out_steps);
+}
+
 void fr_steps_free(fr_steps *steps) {
     if (!steps)
         return;

@@ -30,11 +30,6 @@ static fr_status lower_net(const fr_probe_run *run, fr_graph **out_graph, fr_ste
     fr_graph *plain = NULL;
     fr_status status;
     fr_fold_options options = {.struct_bytes = sizeof options, .fold = run->fold > 0 ? run->fold : 1};
-    fr_lowering how = {.precision = FR_PRECISION_F32,
-                       .input_dtype = FR_U8,
-                       .fuse_pool = true,
-                       .fuse_act = true,
-                       .fuse_residual = true};
     *out_graph = NULL;
     memset(out_steps, 0, sizeof *out_steps);
     fr_probe_net(run->net, run->width, run->h, run->w, text, sizeof text);
@@ -44,7 +39,7 @@ static fr_status lower_net(const fr_probe_run *run, fr_graph **out_graph, fr_ste
     FR_GO(cleanup, fr_fold_graph(plain, &options, out_graph));
     FR_GO(cleanup, fr_graph_simplify(*out_graph));
     FR_GO(cleanup, fr_graph_infer(*out_graph, 1));
-    FR_GO(cleanup, fr_steps_lower(*out_graph, &how, out_steps));
+    FR_GO(cleanup, fr_steps_lower_shapes(*out_graph, out_steps));
 cleanup:
     fr_graph_free(plain);
     return status;
@@ -206,8 +201,8 @@ bool fr_predictor_has(const fr_predictor *p, fr_precision precision, fr_schedule
     return ran || !refused;
 }
 
-fr_status fr_predict_costed(const fr_costed *costed, fr_schedule schedule, int64_t batch, int32_t lanes,
-                            bool wants_steps, fr_prediction *out) {
+fr_status fr_predict_costed(fr_costed *costed, fr_schedule schedule, int64_t batch, int32_t lanes, bool wants_steps,
+                            fr_prediction *out) {
     double at[3];
     FR_TRY(fr_costed_run(costed, schedule, batch, lanes, out));
     fr_costed_place(costed, batch, at);

@@ -142,6 +142,13 @@ typedef struct fr_step_cost {
     fr_basis basis;
 } fr_step_cost;
 
+/* Memory of a way to run them: many batches are run alike. */
+typedef struct fr_costed_arena {
+    int32_t group, head_group, block;
+    uint64_t bytes;
+} fr_costed_arena;
+enum { FR_COSTED_ARENAS = 16 };
+
 /* Steps at a precision: all of a prediction that no batch and no schedule changes. */
 typedef struct fr_costed {
     const fr_predictor *predictor;
@@ -152,6 +159,8 @@ typedef struct fr_costed {
     double weight_bytes, image_bytes;
     uint64_t input_bytes; /* of the largest step */
     int32_t by_basis[4];
+    fr_costed_arena arenas[FR_COSTED_ARENAS]; /* placed already; the newest in the place of the oldest */
+    int32_t n_arenas;
 } fr_costed;
 
 /* What predictions are corrected by: a run of the probe. */
@@ -169,7 +178,6 @@ struct fr_predictor {
     fr_fill_curve memory; /* nanoseconds a byte, by the bytes of a launch */
 };
 
-double fr_precision_bytes(fr_precision precision); /* of a number in a map */
 fr_step_cost fr_step_cost_of(const fr_predictor *predictor, const fr_step *step, fr_precision precision);
 double fr_lanes_slow(const fr_probe *probe, fr_precision precision, int32_t lanes); /* times a lane alone */
 
@@ -194,7 +202,7 @@ fr_status fr_costed_make(const fr_predictor *predictor, const fr_steps *steps, f
 void fr_costed_free(fr_costed *costed);
 void fr_costed_place(const fr_costed *costed, int64_t batch, double out[3]); /* for nearness */
 /* Without correction. lanes 0 = the device's. */
-fr_status fr_costed_run(const fr_costed *costed, fr_schedule schedule, int64_t batch, int32_t lanes,
+fr_status fr_costed_run(fr_costed *costed, fr_schedule schedule, int64_t batch, int32_t lanes,
                         fr_prediction *out) FR_MUST_CHECK;
 
 /* Step by step; fr_free(out->steps). */
@@ -204,8 +212,8 @@ fr_status fr_costed_steps(const fr_costed *costed, fr_schedule schedule, int64_t
 /* ---- predict.c ----------------------------------------------------------------------------------------------------- */
 
 /* fr_predict for steps that are costed already. */
-fr_status fr_predict_costed(const fr_costed *costed, fr_schedule schedule, int64_t batch, int32_t lanes,
-                            bool wants_steps, fr_prediction *out) FR_MUST_CHECK;
+fr_status fr_predict_costed(fr_costed *costed, fr_schedule schedule, int64_t batch, int32_t lanes, bool wants_steps,
+                            fr_prediction *out) FR_MUST_CHECK;
 bool fr_predictor_has(const fr_predictor *predictor, fr_precision precision, fr_schedule schedule);
 
 #endif

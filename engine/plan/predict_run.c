@@ -184,7 +184,7 @@ static way best_way(const fr_costed *c, fr_schedule schedule, int64_t inputs, in
 /* ---- memory ----------------------------------------------------------------------------------------------------------- */
 
 /* Placed as a plan places it, in plain layouts: a blocked one pads its channels, and scratch comes on top. */
-static fr_status arena_bytes(const fr_costed *c, const way *w, uint64_t *out) {
+static fr_status place_arena(const fr_costed *c, const way *w, uint64_t *out) {
     fr_candidate plain = {.struct_bytes = sizeof plain, .dst_layout = FR_LAYOUT_NCHW};
     fr_plan plan;
     fr_status status = FR_OK;
@@ -212,6 +212,21 @@ cleanup:
     return status;
 }
 
+static fr_status arena_bytes(fr_costed *c, const way *w, uint64_t *out) {
+    int32_t known = c->n_arenas < FR_COSTED_ARENAS ? c->n_arenas : FR_COSTED_ARENAS;
+    for (int32_t i = 0; i < known; i++) {
+        const fr_costed_arena *a = &c->arenas[i];
+        if (a->group == w->group && a->head_group == w->head_group && a->block == w->block) {
+            *out = a->bytes;
+            return FR_OK;
+        }
+    }
+    FR_TRY(place_arena(c, w, out));
+    c->arenas[c->n_arenas++ % FR_COSTED_ARENAS] =
+        (fr_costed_arena){.group = w->group, .head_group = w->head_group, .block = w->block, .bytes = *out};
+    return FR_OK;
+}
+
 /* ---- a run -------------------------------------------------------------------------------------------------------------- */
 
 /* What no lane's work hides: with two lanes the first block's share, with one all of it. */
@@ -221,8 +236,7 @@ static double with_transfers(double steps_ns, double transfer_ns, int32_t lanes,
     return fmax(steps_ns, transfer_ns) + fmin(steps_ns, transfer_ns) / (double)blocks;
 }
 
-fr_status fr_costed_run(const fr_costed *c, fr_schedule schedule, int64_t batch, int32_t asked_lanes,
-                        fr_prediction *out) {
+fr_status fr_costed_run(fr_costed *c, fr_schedule schedule, int64_t batch, int32_t asked_lanes, fr_prediction *out) {
     const fr_probe *probe = c->predictor->probe;
     const fr_steps *steps = &c->view;
     int32_t fold = steps->fold > 0 ? steps->fold : 1;

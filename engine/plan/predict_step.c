@@ -4,16 +4,6 @@
 
 #include "plan/predict_parts.h"
 
-double fr_precision_bytes(fr_precision precision) {
-    switch (precision) {
-    case FR_PRECISION_F64: return 8;
-    case FR_PRECISION_F16:
-    case FR_PRECISION_BF16: return 2;
-    case FR_PRECISION_INT8: return 1;
-    default: return 4;
-    }
-}
-
 static double all_lanes(const fr_probe *probe) {
     return probe->lanes > 0 ? probe->lanes : 1;
 }

@@ -90,7 +90,7 @@ double fr_probe_ops(const fr_probe_point *p) {
     return 2.0 * p->n * made * p->c_out * (products(p) + 1);
 }
 
-static double number_bytes(uint16_t precision) {
+double fr_precision_bytes(fr_precision precision) {
     switch (precision) {
     case FR_PRECISION_F64: return 8;
     case FR_PRECISION_F16:
@@ -101,7 +101,7 @@ static double number_bytes(uint16_t precision) {
 }
 
 double fr_probe_bytes(const fr_probe_point *p) {
-    double number = number_bytes(p->precision), n = p->n, in = n * p->c_in * places(p) * number;
+    double number = fr_precision_bytes((fr_precision)p->precision), n = p->n, in = n * p->c_in * places(p) * number;
     switch (p->kind) {
     case FR_STEP_CONV:
     case FR_STEP_FC: {

@@ -81,6 +81,7 @@ void fr_probe_free(fr_probe *probe);
 fr_status fr_probe_add_point(fr_probe *probe, const fr_probe_point *point) FR_MUST_CHECK;
 fr_status fr_probe_add_run(fr_probe *probe, const fr_probe_run *run) FR_MUST_CHECK;
 bool fr_probe_same_point(const fr_probe_point *a, const fr_probe_point *b);
+double fr_precision_bytes(fr_precision precision);  /* of a number in a map */
 double fr_probe_ops(const fr_probe_point *point);   /* of a launch; 0 for steps without products */
 double fr_probe_bytes(const fr_probe_point *point); /* of a launch: maps read and written, and weights, once each */
 

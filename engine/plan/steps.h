@@ -52,6 +52,8 @@ static inline void fr_step_set_n(fr_step *step, int32_t n) {
 /* The graph must be simplified, inferred and materialised, and outlive the steps; where shapes are all that is asked for, it need not be
  * materialised. FR_UNSUPPORTED lists every node that cannot be lowered. */
 fr_status fr_steps_lower(const fr_graph *graph, const fr_lowering *lowering, fr_steps *out_steps) FR_MUST_CHECK;
+/* In f32, all fused, on u8 images: where shapes are all that is asked for. */
+fr_status fr_steps_lower_shapes(const fr_graph *graph, fr_steps *out_steps) FR_MUST_CHECK;
 void fr_steps_free(fr_steps *steps);
 
 #endif

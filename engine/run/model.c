@@ -60,11 +60,6 @@ static fr_status unknown_model(const char *name) {
 
 /* ---- loading ----------------------------------------------------------------------------------------------- */
 
-static bool ends_in(const char *text, const char *suffix) {
-    size_t length = strlen(text), bytes = strlen(suffix);
-    return length > bytes && strcasecmp(text + length - bytes, suffix) == 0;
-}
-
 static fr_status load_fold_text(const char *path, fr_graph **out_graph) {
     char *text;
     size_t bytes;
@@ -78,9 +73,9 @@ static fr_status load_graph(const char *name, fr_graph **out_graph, char **out_r
     const fr_zoo_entry *built_in = find_zoo(name);
     if (built_in)
         return fr_fold_text_parse(built_in->text, built_in->bytes, built_in->name, out_graph);
-    if (ends_in(name, ".onnx"))
+    if (fr_ends_in(name, ".onnx"))
         return fr_onnx_load(name, out_graph, out_report);
-    if (ends_in(name, ".fold"))
+    if (fr_ends_in(name, ".fold"))
         return load_fold_text(name, out_graph);
     if (fr_path_is_folder(name))
         return fr_fail(FR_INVALID,
@@ -214,7 +209,7 @@ fr_status fr_model_set_scaling(fr_model *model, const float *mean, const float *
 }
 
 fr_status fr_model_save(const fr_model *model, const char *path) {
-    if (!path || !ends_in(path, ".onnx"))
+    if (!path || !fr_ends_in(path, ".onnx"))
         return fr_fail(FR_INVALID, "'%s': models are saved as ONNX, so the file's name must end in .onnx",
                        path ? path : "");
     fr_graph *copy; /* saving makes the seeded weights, and the model may serve sessions meanwhile */

@@ -38,6 +38,12 @@ bool fr_precision_from_name(const char *name, fr_precision *out_precision) {
     return false;
 }
 
+const char *fr_round_name(fr_round round) {
+    static const char *const names[] = {
+        [FR_ROUND_FLOOR] = "floor", [FR_ROUND_UP] = "up", [FR_ROUND_DOWN] = "down", [FR_ROUND_NEAREST] = "nearest"};
+    return (unsigned)round < sizeof names / sizeof names[0] ? names[round] : "?";
+}
+
 static const char *const schedule_names[] = {
     [FR_SCHEDULE_AUTO] = "auto", [FR_SCHEDULE_LAYERS] = "layers", [FR_SCHEDULE_CHAIN] = "chain"};
 enum { N_SCHEDULES = sizeof schedule_names / sizeof schedule_names[0] };

@@ -12,6 +12,7 @@
 #include "run/device_profile.h"
 #include "run/options.h"
 #include "run/probe_store.h"
+#include "run/programs.h"
 
 enum { MEASURED = 8, MOST_MEASURED = 64, FURTHER = 4, PASSES = 3 };
 
@@ -56,15 +57,9 @@ static fr_status check_options(const fr_plan_options *o) {
 static fr_status choose_precisions(fr_planner *p) {
     static const uint32_t seldom = 1u << FR_PRECISION_INT8 | 1u << FR_PRECISION_F64;
     uint32_t have = p->probe.precisions, want = p->options.precisions;
-    char list[64] = "";
-    for (int i = 0; i < FR_PRECISIONS; i++)
-        if (have >> i & 1u)
-            snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", list[0] ? ", " : "",
-                     fr_precision_name((fr_precision)i));
     for (int i = 0; i < FR_PRECISIONS; i++)
         if ((want & ~have) >> i & 1u)
-            return fr_fail(FR_UNSUPPORTED, "%s does not compute in %s; it has %s", p->name,
-                           fr_precision_name((fr_precision)i), list);
+            return fr_target_lacks(p->name, (fr_precision)i, have);
     if (want == 0)
         want = have & ~seldom ? have & ~seldom : have;
     p->options.precisions = want;
@@ -137,8 +132,7 @@ static bool is_thin(const fr_probe *probe) {
 }
 
 static fr_status describe_device(fr_planner *p, const fr_target *target) {
-    const char *id = p->options.device ? p->options.device : target->backend->name;
-    snprintf(p->device, sizeof p->device, "%s%s", id, strchr(id, ':') ? "" : ":0");
+    fr_target_id(target, p->options.device, p->device, sizeof p->device);
     snprintf(p->name, sizeof p->name, "%s", target->facts.name);
     snprintf(p->driver, sizeof p->driver, "%s", target->facts.driver);
     char *identity = fr_device_identity(target);

@@ -19,11 +19,6 @@ static const fr_plan_row *choice_of(const notes *n) {
     return n->r->choice >= 0 ? &n->r->rows[n->r->choice] : NULL;
 }
 
-static const char *round_name(fr_round round) {
-    static const char *const names[] = {"floor", "up", "down", "nearest"};
-    return (size_t)round < sizeof names / sizeof names[0] ? names[round] : "?";
-}
-
 /* "folding by 2 was measured 8 % slower than no folding" */
 static void compare(notes *n, const char *what, const fr_plan_row *row, const fr_plan_row *other, const char *than) {
     double by = row->measured / other->measured - 1;
@@ -135,11 +130,11 @@ static void add_rounding(notes *n) {
     double gain = measured ? choice->measured / paper->measured - 1 : choice->predicted / paper->predicted - 1;
     if (fabs(gain) <= fr_choice_tie)
         fr_text_add(&n->text, "%d channels cost what %d cost: rounding %s:%d proposed\n", has, had,
-                    round_name(choice->round), choice->quantum);
+                    fr_round_name(choice->round), choice->quantum);
     else
         fr_text_add(&n->text, "with %d channels instead of %d it %s %.0f %% %s: rounding %s:%d proposed\n", has, had,
                     measured ? "was measured" : "is expected to be", fabs(gain) * 100, gain > 0 ? "faster" : "slower",
-                    round_name(choice->round), choice->quantum);
+                    fr_round_name(choice->round), choice->quantum);
 }
 
 /* ---- what is not known ----------------------------------------------------------------------------------------- */
@@ -170,7 +165,7 @@ static void add_training(notes *n) {
     }
     fr_text_add(&n->text, "to be trained: %s at f=%d", choice->label, choice->fold);
     if (choice->quantum > 1)
-        fr_text_add(&n->text, ", widths rounded %s:%d", round_name(choice->round), choice->quantum);
+        fr_text_add(&n->text, ", widths rounded %s:%d", fr_round_name(choice->round), choice->quantum);
     fr_text_add(&n->text, "\n");
 }
 

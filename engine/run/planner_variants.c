@@ -34,16 +34,11 @@ static void drop_norms(fr_graph *graph) {
 }
 
 static fr_status lower_shape(const fr_graph *graph, fr_planner_variant *v) {
-    fr_lowering how = {.precision = FR_PRECISION_F32,
-                       .input_dtype = FR_U8,
-                       .fuse_pool = true,
-                       .fuse_act = true,
-                       .fuse_residual = true};
     FR_TRY(fr_graph_clone(graph, &v->graph));
     drop_norms(v->graph);
     FR_TRY(fr_graph_simplify(v->graph));
     FR_TRY(fr_graph_infer(v->graph, 1));
-    return fr_steps_lower(v->graph, &how, &v->steps);
+    return fr_steps_lower_shapes(v->graph, &v->steps);
 }
 
 static bool has_weights(const fr_step *step) {

@@ -10,6 +10,7 @@
 #include "run/options.h"
 #include "run/probe_store.h"
 #include "run/prober.h"
+#include "run/programs.h"
 
 static const double quick_s = 25, full_s = 270, most_s = 1e6;
 
@@ -121,11 +122,6 @@ static fr_status take_options(const fr_profile_options *given, fr_profile_option
     return FR_OK;
 }
 
-static void name_device(const fr_target *target, const char *id, char *out, size_t bytes) {
-    id = id ? id : target->backend->name;
-    snprintf(out, bytes, "%s%s", id, strchr(id, ':') ? "" : ":0");
-}
-
 /* Of the device, those that were asked for; the reference's f64 is nobody's plan. */
 static fr_status choose_precisions(fr_prober *p) {
     uint32_t has = p->target.facts.precisions & ~(1u << FR_PRECISION_F64);
@@ -191,7 +187,7 @@ fr_status fr_profile_device(fr_context *context, const fr_profile_options *optio
         status = fr_registry_open(context->registry, p->options.device, &p->target.backend, &p->target.device,
                                   &p->target.facts);
     if (status == FR_OK) {
-        name_device(&p->target, p->options.device, device, sizeof device);
+        fr_target_id(&p->target, p->options.device, device, sizeof device);
         p->device = device;
         status = begin(p);
         if (status == FR_OK)
@@ -243,7 +239,7 @@ fr_status fr_profile_load(fr_context *context, const char *device, const char *p
         return load_file(path, out_report);
     FR_TRY(fr_registry_open(context->registry, device, &target.backend, &target.device, &target.facts));
     fr_status status = load_of(context, &target, out_report);
-    name_device(&target, device, out_report->device, sizeof out_report->device);
+    fr_target_id(&target, device, out_report->device, sizeof out_report->device);
     target.backend->device_close(target.device);
     return status;
 }

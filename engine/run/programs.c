@@ -8,6 +8,20 @@
 #include "base/text.h"
 #include "run/selfcheck.h"
 
+fr_status fr_target_lacks(const char *name, fr_precision precision, uint32_t has) {
+    char list[64] = "";
+    for (int p = 0; p < FR_PRECISIONS; p++)
+        if (has >> p & 1u)
+            snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", list[0] ? ", " : "",
+                     fr_precision_name((fr_precision)p));
+    return fr_fail(FR_UNSUPPORTED, "%s does not compute in %s; it has %s", name, fr_precision_name(precision), list);
+}
+
+void fr_target_id(const fr_target *target, const char *asked, char *out, size_t bytes) {
+    const char *id = asked ? asked : target->backend->name;
+    snprintf(out, bytes, "%s%s", id, strchr(id, ':') ? "" : ":0");
+}
+
 const char *fr_reason_text(fr_reason reason) {
     static const char *const text[] = {[FR_WHY_NOT] = "not refused",
                                        [FR_WHY_KIND] = "kind of step",

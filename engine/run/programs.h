@@ -13,6 +13,10 @@ fr_status fr_target_candidates(const fr_target *target, const fr_step *step, con
 bool fr_target_offers(const fr_target *target, const fr_step *step); /* at least one that is wanted and not refused */
 /* After a failure: waits for what the queue still runs, so that it can be freed. Returns the status, its sentence kept. */
 fr_status fr_target_settle(const fr_target *target, fr_queue *queue, fr_status status);
+/* FR_UNSUPPORTED: `name` has not the precision; it says which ones it has (bits). */
+fr_status fr_target_lacks(const char *name, fr_precision precision, uint32_t has);
+/* "cpu:0": as asked for, or by the backend's name, with its number. */
+void fr_target_id(const fr_target *target, const char *asked, char *out, size_t bytes);
 const char *fr_reason_text(fr_reason reason);
 
 /* programs[plan->n_ops]. Asks for the candidates of layout changes and writes them into the plan. */

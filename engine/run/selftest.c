@@ -12,6 +12,7 @@
 #include "run/options.h"
 #include "run/selfcheck.h"
 #include "run/selftest_cases.h"
+#include "run/programs.h"
 
 enum { MOST_OFFERED = 64, MOST_DONE = 512, NAME_BYTES = 160 };
 
@@ -190,8 +191,7 @@ static int by_name(const void *a, const void *b) {
 }
 
 static void describe(whole *t) {
-    const char *id = t->options.device ? t->options.device : t->target.backend->name;
-    snprintf(t->out->device, sizeof t->out->device, "%s%s", id, strchr(id, ':') ? "" : ":0");
+    fr_target_id(&t->target, t->options.device, t->out->device, sizeof t->out->device);
     snprintf(t->out->device_name, sizeof t->out->device_name, "%s", t->target.facts.name);
     snprintf(t->out->driver, sizeof t->out->driver, "%s", t->target.facts.driver);
 }

@@ -16,6 +16,7 @@
 #include "run/options.h"
 #include "run/selfcheck.h"
 #include "run/tuner.h"
+#include "run/programs.h"
 
 static fr_status check_options(const fr_session_options *o) {
     if (o->batch < 0 || o->threads < 0 || o->group < 0 || o->tune_ms < 0)
@@ -39,13 +40,7 @@ static fr_status check_options(const fr_session_options *o) {
 static fr_status check_precision(const fr_target *target, fr_precision precision) {
     if ((unsigned)precision < 32 && (target->facts.precisions >> precision & 1u))
         return FR_OK;
-    char have[64] = "";
-    for (int p = 0; p < FR_PRECISIONS; p++)
-        if (target->facts.precisions >> p & 1u)
-            snprintf(have + strlen(have), sizeof have - strlen(have), "%s%s", have[0] ? ", " : "",
-                     fr_precision_name((fr_precision)p));
-    return fr_fail(FR_UNSUPPORTED, "%s does not compute in %s; it has %s", target->facts.name,
-                   fr_precision_name(precision), have);
+    return fr_target_lacks(target->facts.name, precision, target->facts.precisions);
 }
 
 static fr_status choose_bundles(fr_target *target, fr_bundling asked) {
@@ -245,8 +240,7 @@ fr_status fr_session_prepare(fr_session *s, fr_context *context, const fr_model 
 static void fill_info(fr_session *s, const fr_session_options *o, uint64_t begin_ns) {
     fr_session_info *info = &s->info;
     info->struct_bytes = sizeof *info;
-    const char *id = o->device ? o->device : s->target.backend->name;
-    snprintf(info->device, sizeof info->device, "%s%s", id, strchr(id, ':') ? "" : ":0");
+    fr_target_id(&s->target, o->device, info->device, sizeof info->device);
     snprintf(info->device_name, sizeof info->device_name, "%s", s->target.facts.name);
     snprintf(info->driver, sizeof info->driver, "%s", s->target.facts.driver);
     info->precision = o->precision;

@@ -4,7 +4,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/alloc.h"
@@ -13,12 +12,9 @@
 #include "base/text.h"
 
 static bool ends_with_any(const char *path, const char *const *endings, size_t count) {
-    size_t length = strlen(path);
-    for (size_t i = 0; i < count; i++) {
-        size_t ending = strlen(endings[i]);
-        if (length > ending && strcasecmp(path + length - ending, endings[i]) == 0)
+    for (size_t i = 0; i < count; i++)
+        if (fr_ends_in(path, endings[i]))
             return true;
-    }
     return false;
 }
 
@@ -48,18 +44,13 @@ static fr_status append(fr_source_list *list, fr_source_kind kind, const char *p
     return FR_OK;
 }
 
-static int compare_names(const void *a, const void *b) {
-    return fr_natural_compare(*(char *const *)a, *(char *const *)b);
-}
-
 static fr_status add_folder(fr_source_list *list, const char *path) {
     char **names;
     size_t count, before = list->n_items;
     int64_t skipped = 0;
     fr_status status = FR_OK;
     FR_TRY(fr_folder_list(path, &names, &count));
-    if (count > 1)
-        qsort(names, count, sizeof *names, compare_names);
+    fr_natural_sort(names, count);
     for (size_t i = 0; i < count && status == FR_OK; i++) {
         if (is_image_name(names[i]))
             status = append(list, FR_SOURCE_IMAGE, names[i]);

@@ -278,11 +278,9 @@ static fr_status check_options(const fr_tune_options *o) {
 
 static fr_status describe(tuning *t) {
     fr_target target = {0};
-    const char *id = t->options.device;
-    FR_TRY(fr_registry_open(t->context->registry, id, &target.backend, &target.device, &target.facts));
+    FR_TRY(fr_registry_open(t->context->registry, t->options.device, &target.backend, &target.device, &target.facts));
     fr_status status = fr_device_profile_load(fr_cache_folder(t->context->cache), &target, &t->profile);
-    id = id ? id : target.backend->name;
-    snprintf(t->out->device, sizeof t->out->device, "%s%s", id, strchr(id, ':') ? "" : ":0");
+    fr_target_id(&target, t->options.device, t->out->device, sizeof t->out->device);
     snprintf(t->out->device_name, sizeof t->out->device_name, "%s", target.facts.name);
     snprintf(t->out->driver, sizeof t->out->driver, "%s", target.facts.driver);
     snprintf(t->out->profile, sizeof t->out->profile, "%s", t->profile.path ? t->profile.path : "");

@@ -40,6 +40,38 @@ TEST(natural_order) {
     CHECK_INT(fr_natural_compare("same5", "same5"), 0);
 }
 
+TEST(names_are_sorted_as_people_would) {
+    char a[] = "a10", b[] = "a2", c[] = "a1";
+    char *names[] = {a, b, c};
+    fr_natural_sort(names, 3);
+    CHECK(names[0] == c && names[1] == b && names[2] == a);
+    fr_natural_sort(NULL, 0);
+}
+
+TEST(endings_count_behind_something) {
+    CHECK(fr_ends_in("v1.onnx", ".onnx") && fr_ends_in("V1.ONNX", ".onnx"));
+    CHECK(!fr_ends_in(".onnx", ".onnx") && !fr_ends_in("onnx", ".onnx") && !fr_ends_in("v1.onnx.part", ".onnx"));
+}
+
+TEST(lines_come_one_by_one) {
+    static const struct {
+        const char *text;
+        size_t lengths[4];
+        int count;
+    } cases[] = {{"", {0}, 0}, {"one", {3}, 1}, {"one\n", {3}, 1}, {"\nb\n\nlast", {0, 1, 0, 4}, 4}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *at = cases[i].text, *line;
+        size_t length;
+        int count = 0;
+        for (; fr_next_line(&at, &line, &length); count++)
+            CHECK(count < cases[i].count && length == cases[i].lengths[count]);
+        CHECK_INT(count, cases[i].count);
+    }
+    const char *none = NULL, *line;
+    size_t length;
+    CHECK(!fr_next_line(&none, &line, &length));
+}
+
 TEST(text_grows) {
     fr_text text = {0};
     for (int i = 0; i < 1000; i++)

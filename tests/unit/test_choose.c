@@ -116,6 +116,15 @@ TEST(options_are_ranked_and_limits_hold) {
             CHECK_INT(o->broken, late ? FR_LIMIT_LATENCY : large ? FR_LIMIT_MEMORY : worse ? FR_LIMIT_DROP : 0);
             CHECK(isfinite(o->predicted.images_per_s) && o->predicted.images_per_s > 0);
             CHECK_NEAR(o->predicted.run_ns * o->predicted.images_per_s / 1e9 / (double)o->batch, 1, 1e-9);
+            if (i % 16 == 0) { /* what options share is as if each were asked for alone */
+                fr_predict_question alone = {.steps = t.variants[o->variant].steps,
+                                             .precision = o->precision,
+                                             .schedule = o->schedule,
+                                             .batch = o->batch};
+                fr_prediction p;
+                CHECK_OK(fr_predict(predictor, &alone, &p));
+                CHECK(p.bytes == o->predicted.bytes && p.images_per_s == o->predicted.images_per_s);
+            }
             if (i > 0 && !o->broken) {
                 CHECK(!o[-1].broken && o[-1].predicted.images_per_s >= o->predicted.images_per_s);
             }

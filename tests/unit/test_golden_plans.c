@@ -12,7 +12,6 @@
 static const char *const profiles[] = {"cpu", "opencl", "vulkan"};
 static const char *const models[] = {"v1", "v2", "v3", "v4", "v5", "v6", "n1", "n2", "n3", "n4", "g32", "g64"};
 static const int64_t batches[] = {64, 1024};
-static const char *const rounds[] = {"floor", "up", "down", "nearest"};
 
 #define FOLDER FOLDRUN_SOURCE_DIR "/tests/golden/"
 
@@ -32,7 +31,7 @@ static fr_status add_choice(fr_context *context, const char *profile, const char
     fr_status status = fr_plan_make(context, &options, &result);
     if (status == FR_OK && result.choice >= 0) {
         const fr_plan_row *row = &result.rows[result.choice];
-        fr_text_add(out, "%s %s %d: fold %d, %s", profile, name, (int)batch, row->fold, rounds[row->round]);
+        fr_text_add(out, "%s %s %d: fold %d, %s", profile, name, (int)batch, row->fold, fr_round_name(row->round));
         if (row->quantum > 1)
             fr_text_add(out, ":%d", row->quantum);
         fr_text_add(out, ", %s, %s\n", fr_precision_name(row->precision), fr_schedule_name(row->schedule));

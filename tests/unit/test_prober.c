@@ -94,7 +94,7 @@ static fr_status wait_for_it(fr_queue *queue, const fr_launch *launch) {
     return FR_OK;
 }
 
-static const fr_backend stub = {.name = "stub",
+static const fr_backend made = {.name = "made",
                                 .version = "1",
                                 .queue_open = any_queue,
                                 .queue_close = close_queue,
@@ -119,13 +119,13 @@ static fr_probe_point conv_point(int32_t c) {
                             .groups = 1};
 }
 
-static fr_status open_stub(fr_prober *p) {
+static fr_status open_made(fr_prober *p) {
     memset(p, 0, sizeof *p);
     slow_ns = 5000000;
     fast_ns = 100000;
     uneven_ns = 0;
     launches = 0;
-    p->target = (fr_target){.backend = &stub, .facts = {.kind = FR_DEVICE_CPU, .lanes = 1, .name = "a stub"}};
+    p->target = (fr_target){.backend = &made, .facts = {.kind = FR_DEVICE_CPU, .lanes = 1, .name = "a made device"}};
     p->options.budget_s = 1000;
     p->precisions = 1;
     p->begin_ns = fr_clock_ns();
@@ -139,7 +139,7 @@ static fr_status open_stub(fr_prober *p) {
 
 TEST(the_fastest_kernel_that_works_sets_the_time) {
     fr_prober p;
-    CHECK_OK(open_stub(&p));
+    CHECK_OK(open_made(&p));
     CHECK_OK(fr_prober_point(&p, 0));
     CHECK_TEXT(p.probe.points[0].candidate, "k.fast");
     CHECK(p.probe.points[0].ns >= 100000 && p.probe.points[0].ns < 200000);
@@ -152,7 +152,7 @@ TEST(the_fastest_kernel_that_works_sets_the_time) {
 
 TEST(a_point_that_no_kernel_runs_is_tried_once) {
     fr_prober p;
-    CHECK_OK(open_stub(&p));
+    CHECK_OK(open_made(&p));
     fr_probe_point pool = {.line = FR_LINE_POOL,
                            .kind = FR_STEP_POOL,
                            .n = 1,
@@ -172,7 +172,7 @@ TEST(a_point_that_no_kernel_runs_is_tried_once) {
 
 TEST(a_point_is_asked_for_by_precision_and_level) {
     fr_prober p;
-    CHECK_OK(open_stub(&p));
+    CHECK_OK(open_made(&p));
     p.probe.points[1].precision = FR_PRECISION_BF16;
     p.probe.points[2].level = 1;
     CHECK(fr_prober_wants(&p, 0) && !fr_prober_wants(&p, 1) && fr_prober_wants(&p, 2));
@@ -183,7 +183,7 @@ TEST(a_point_is_asked_for_by_precision_and_level) {
 
 TEST(a_point_that_takes_most_of_the_time_left_waits) {
     fr_prober p;
-    CHECK_OK(open_stub(&p));
+    CHECK_OK(open_made(&p));
     p.probe.peak[0] = 1e3; /* operations a second: a launch would take minutes */
     p.until_ns = fr_clock_ns() + 1000000000;
     CHECK_OK(fr_prober_point(&p, 0));
@@ -193,7 +193,7 @@ TEST(a_point_that_takes_most_of_the_time_left_waits) {
 
 TEST(times_that_lie_far_apart_are_called_noisy) {
     fr_prober p;
-    CHECK_OK(open_stub(&p));
+    CHECK_OK(open_made(&p));
     uneven_ns = 100000;
     CHECK_OK(fr_prober_point(&p, 0));
     CHECK(p.probe.points[0].ns > 0);
@@ -203,7 +203,7 @@ TEST(times_that_lie_far_apart_are_called_noisy) {
 
 TEST(drift_is_taken_out_of_what_was_measured_meanwhile) {
     fr_prober p;
-    CHECK_OK(open_stub(&p));
+    CHECK_OK(open_made(&p));
     CHECK_OK(fr_drift_begin(&p));
     CHECK(p.drift.set && p.drift.first_ns >= 100000);
     CHECK_TEXT(p.drift.candidate.name, "k.fast");
@@ -223,7 +223,7 @@ TEST(drift_is_taken_out_of_what_was_measured_meanwhile) {
 
 TEST(kernels_of_an_earlier_call_are_hints) {
     fr_prober p;
-    CHECK_OK(open_stub(&p));
+    CHECK_OK(open_made(&p));
     p.probe.points[0].ns = 5000;
     strcpy(p.probe.points[0].candidate, "k.fast");
     CHECK_OK(fr_prober_recall(&p));
@@ -264,7 +264,7 @@ TEST(points_become_the_steps_of_the_models) {
 /* ---- the file ----------------------------------------------------------------------------------------------------- */
 
 static fr_target target_of(const char *driver) {
-    fr_target target = {.backend = &stub, .facts = {.name = "a stub"}};
+    fr_target target = {.backend = &made, .facts = {.name = "a made device"}};
     snprintf(target.facts.driver, sizeof target.facts.driver, "%s", driver);
     return target;
 }
@@ -276,8 +276,8 @@ static fr_status save_for(const fr_target *target, const char *version) {
     char *identity = fr_device_identity(target);
     snprintf(probe.identity, sizeof probe.identity, "%s", identity ? identity : "");
     fr_free(identity);
-    strcpy(probe.backend, "stub");
-    strcpy(probe.device, "stub:0");
+    strcpy(probe.backend, "made");
+    strcpy(probe.device, "made:0");
     strcpy(probe.name, target->facts.name);
     strcpy(probe.driver, target->facts.driver);
     strcpy(probe.foldrun, version);
@@ -320,7 +320,7 @@ TEST(what_was_kept_is_found_and_an_older_one_is_stale) {
     CHECK_OK(fr_probe_load(folder, &two, &probe, &found, &stale));
     CHECK(found && stale);
     fr_probe_free(&probe);
-    strcpy(two.facts.name, "a stub of another kind"); /* the same beginning, another device */
+    strcpy(two.facts.name, "a made device of another kind"); /* the same beginning, another device */
     CHECK_OK(fr_probe_load(folder, &two, &probe, &found, &stale));
     CHECK(!found && !stale);
     drop_folder();
@@ -337,7 +337,7 @@ TEST(a_damaged_file_is_as_good_as_none) {
     CHECK_OK(fr_probe_path(folder, &target, path, sizeof path));
     CHECK_OK(fr_profile_load(NULL, NULL, path, &report)); /* without the device, or any */
     CHECK(report.found && report.n_points == 1);
-    CHECK_TEXT(report.name, "a stub");
+    CHECK_TEXT(report.name, "a made device");
     fr_device_report_free(&report);
     CHECK_OK(fr_file_write(path, "{\"format\": 1,", 13));
     CHECK_OK(fr_probe_load(folder, &target, &probe, &found, &stale));

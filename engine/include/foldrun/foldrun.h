@@ -81,6 +81,8 @@ FR_EXPORT void fr_model_free(fr_model *model);
 
 typedef enum fr_round { FR_ROUND_FLOOR = 0, FR_ROUND_UP = 1, FR_ROUND_DOWN = 2, FR_ROUND_NEAREST = 3 } fr_round;
 
+FR_EXPORT const char *fr_round_name(fr_round round); /* "up" */
+
 typedef struct fr_fold_options {
     uint32_t struct_bytes;
     int32_t fold; /* f >= 1 */
