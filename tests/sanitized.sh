@@ -1,14 +1,6 @@
 #!/usr/bin/env bash
-# sanitized.sh COMMAND...: runs a test under the address sanitizer. When all of it is done and the leak checker itself crashes,
-# which it does now and then while threads of a driver's library are ending, the test runs again, twice at most. Leaks that it
-# finds, and everything else, fail as ever.
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-for _ in 1 2 3; do
-  "$@" >"$log" 2>&1
-  status=$?
-  cat "$log"
-  [ $status -ne 0 ] && grep -q '^==[0-9]*==LeakSanitizer has encountered a fatal error' "$log" || exit "$status"
-  echo "The leak checker crashed by itself: once more."
-done
-exit "$status"
+# sanitized.sh COMMAND...: runs a test under the address sanitizer. The sanitizer's own account of the threads' dynamic TLS stays
+# off: it takes a block that lies 16 bytes into a page for one of the loader's, reads its own heap's header as the block's bounds
+# and crashes in the leak check. The blocks are found without it, from the threads' tables of them.
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}intercept_tls_get_addr=0"
+exec "$@"

@@ -299,7 +299,7 @@ static fr_status take_list(const fr_json *from, const char *key, size_t most, co
 }
 
 static fr_status read_facts(const fr_json *from, fr_probe *out) {
-    uint16_t kind, level, precision = 0;
+    uint16_t kind = 0, level = 0, precision = 0;
     double bytes;
     const fr_json *list;
     static const char *const levels[] = {"quick", "full"};
