@@ -24,6 +24,7 @@ typedef struct cli_precisions {
 typedef struct cli_round {
     fr_round round;
     int32_t quantum;
+    bool given; /* on the command line */
 } cli_round;
 typedef struct cli_rounds {
     cli_round at[16];

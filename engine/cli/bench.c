@@ -85,7 +85,7 @@ static cli_plan_request given_by(const bench_request *r) {
     given.fresh = r->tuning == FR_TUNING_FRESH;
     if (r->tune_budget > 0)
         given.tune_budget = r->tune_budget;
-    if (r->folding.round.quantum > 1)
+    if (r->folding.round.given)
         given.rounds = (cli_rounds){.at = {r->folding.round}, .count = 1};
     return given;
 }
@@ -113,7 +113,8 @@ static int bench_planned(fr_context *context, const char *name, const bench_requ
         one.plan_text = r->kernels ? NULL : options.plan;
         one.threads = options.threads;
         one.exact = options.exact;
-        one.folding.round = (cli_round){FR_ROUND_FLOOR, 0}; /* it is folded */
+        one.memory_limit = options.memory_limit;
+        one.folding.round = (cli_round){.round = FR_ROUND_FLOOR}; /* it is folded */
         one.folds = (cli_ints){.at = {chosen.info.fold}, .count = 1};
         one.batches = (cli_ints){.at = {options.batch}, .count = 1};
         one.precisions = (cli_precisions){.at = {options.precision}, .count = 1};
@@ -130,8 +131,8 @@ static int bench_model(fr_context *context, const char *name, const bench_reques
     bool folder = fr_path_is_folder(name);
     if (r->plan || r->folds_auto || (folder && !r->folds_given))
         return bench_planned(context, name, r, progress, result);
-    if (folder && r->folding.round.quantum > 1)
-        return cli_usage_error("--round has no meaning for '%s': what is folded already is taken as it is", name);
+    if (folder && r->folding.round.given)
+        return cli_refuse_round(name);
     if (settled.batches.count == 0)
         settled.batches = (cli_ints){.at = {DEFAULT_BATCH}, .count = 1};
     if (settled.precisions.count == 0)
@@ -179,15 +180,18 @@ static int measure(const bench_request *r, int n_models, char **models, cli_outp
     for (int i = 0; i < n_models && code == CLI_DONE && !result.stopped; i++)
         code = bench_model(context, models[i], r, &progress, &result);
     cli_progress_clear();
-    if (code == CLI_DONE && result.stopped) {
+    result.stopped |= code == CLI_INTERRUPTED;
+    if (result.stopped && (code == CLI_DONE || code == CLI_INTERRUPTED)) {
         cli_complain("interrupted: %s configuration%s had been measured", cli_integer((int64_t)result.n_rows).text,
                      result.n_rows == 1 ? "" : "s");
-        code = CLI_FAILED;
+        code = result.n_rows > 0 ? CLI_DONE : CLI_INTERRUPTED;
     }
     if (code == CLI_DONE)
         code = read_device(context, &result);
     if (code == CLI_DONE)
         code = print_result(r, &result, file);
+    if (code == CLI_DONE && result.stopped)
+        code = CLI_INTERRUPTED;
     for (size_t i = 0; i < result.n_rows; i++)
         fr_layers_free(result.rows[i].layers);
     fr_free(result.rows);
@@ -224,7 +228,7 @@ static const cli_usage usage = {
              "seeded images; with the copying and scaling of the images, and without. Says which\n"
              "configuration wins on this machine, and why. The folds of one setting are measured by turns,\n"
              "so that drifting clocks meet them all alike. Of a FOLDER with one task's trained variants, the\n"
-             "one that 'foldrun plan' chooses.\n",
+             "one that 'foldrun plan' chooses. Ctrl-C ends it, and what was measured until then is given.\n",
     .examples = "  foldrun bench v1\n"
                 "  foldrun bench v1 n2 --fold 1,4 --batch 1,64,1024 --precision f32,bf16 --duration 2\n"
                 "  foldrun bench n4 --fold 2 --round up:16 --layers\n"
@@ -245,7 +249,10 @@ int cli_bench(int argc, char **argv) {
         {"plan", 0, CLI_TEXT, "FILE", &r.plan, "what 'foldrun plan --save' wrote, as it stands there", 0, 0},
         {"device", 'd', CLI_TEXT, "DEVICE", &r.device, "cpu, cpu:0, ... ('foldrun devices' lists them)", 0, 0},
         {"backend", 0, CLI_TEXT, "NAME", &r.device, "the same, by the backend's name", 0, 0},
-        {"precision", 'p', CLI_PRECISIONS, "LIST", &r.precisions, "like f32,tf32,bf16,int8 (f32)", 0, 0},
+        {"precision", 'p', CLI_PRECISIONS, "LIST", &r.precisions,
+         "like f32,tf32,bf16,int8 (f32; where the fold is chosen, chosen too:\nof every one of the device but int8 and "
+         "f64)",
+         0, 0},
         {"duration", 0, CLI_REAL, "S", &r.duration,
          "seconds of timed runs a configuration, with copies and\nwithout each (3)", 0, 86400},
         {"warmup", 0, CLI_REAL, "S", &r.warmup, "seconds before them (0.5)", 0, 86400},

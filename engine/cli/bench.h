@@ -62,6 +62,7 @@ typedef struct bench_request {
     bool layers, no_transfers, exact, json;
     double tune_budget; /* seconds; 0 = the library's choice */
     const char *kernels;
+    uint64_t memory_limit; /* bytes, a plan's; 0 = none */
     const char *plan;      /* --plan: its file */
     const char *plan_text; /* the kernels that a plan says; NULL = none */
 } bench_request;

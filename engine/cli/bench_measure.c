@@ -95,6 +95,7 @@ static int open_case(fr_context *context, const fr_model *model, bench_group *g,
     options.device = r->device;
     options.precision = c->row.precision;
     options.exact = r->exact;
+    options.memory_limit = r->memory_limit;
     options.kernels = r->kernels;
     options.bundles = r->bundles;
     options.schedule = r->schedule;
@@ -237,8 +238,9 @@ int bench_measure_group(fr_context *context, const char *name, const fr_model *m
         measure_peak(context, request, precision, progress, peak);
     if (code == CLI_DONE && !cli_interrupted())
         code = time_all(&g);
-    for (size_t i = 0; i < g.n_cases && code == CLI_DONE && !cli_interrupted(); i++) {
-        if (request->layers)
+    bool timed = code == CLI_DONE && !cli_interrupted(); /* a round that was cut short would not be a fair one */
+    for (size_t i = 0; i < g.n_cases && code == CLI_DONE && timed; i++) {
+        if (request->layers && !cli_interrupted())
             code = time_layers(&g.cases[i]);
         if (code == CLI_DONE)
             code = keep_row(&g.cases[i], peak, result);

@@ -259,6 +259,7 @@ void bench_json(const bench_request *request, const bench_result *result, fr_jso
     fr_json_string_member(w, "bundles", request->bundles_word ? request->bundles_word : "auto");
     fr_json_int_member(w, "threads", request->threads);
     fr_json_string_member(w, "plan", request->plan);
+    fr_json_bool_member(w, "interrupted", result->stopped);
     fr_json_key(w, "results");
     fr_json_begin_array(w);
     for (size_t i = 0; i < result->n_rows; i++)

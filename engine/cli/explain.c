@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "cli/budget.h"
 #include "cli/output.h"
 #include "cli/plan_file.h"
 
@@ -93,17 +94,32 @@ static int pick_row(explain_page *page, int64_t wanted) {
     return CLI_UNSUPPORTED;
 }
 
+/* The choice is explained with the kernels that it runs with; another row has none of its own. */
+static int explain_row(explain_page *page, fr_context *context) {
+    fr_plan_options *o = &page->plan.options;
+    cli_watch watch;
+    cli_watch_start(&watch, "explaining", 0);
+    o->kernels = page->row == cli_plan_choice(&page->plan.result) ? page->plan.result.kernels : NULL;
+    o->progress = cli_watch_progress;
+    o->progress_user = &watch;
+    fr_status status = fr_plan_explain(context, o, page->row, &page->explanation);
+    o->kernels = NULL;
+    o->progress = NULL;
+    o->progress_user = NULL;
+    cli_progress_clear();
+    return status == FR_OK ? CLI_DONE : cli_plan_failed(status);
+}
+
 static int explain(explain_page *page, fr_context *context, const explain_request *r, const char *name,
                    cli_output *file) {
     int code = fr_ends_in(name, ".json") ? open_plan_file(context, r, name, &page->plan)
                                          : make_plan(context, r, name, &page->plan);
     if (code == CLI_DONE)
         code = pick_row(page, r->row);
+    if (code == CLI_DONE)
+        code = explain_row(page, context);
     if (code != CLI_DONE)
         return code;
-    fr_status status = fr_plan_explain(context, &page->plan.options, page->row, &page->explanation);
-    if (status != FR_OK)
-        return cli_plan_failed(status);
     fr_json_writer w = {.indent = 2};
     explain_json(page, &w);
     code = cli_share_json(file, r->json, &w);

@@ -5,7 +5,6 @@
 #include "cli/table.h"
 
 enum { NEXT_ROWS = 3 };
-static const double tie = 0.02; /* the planner's: closer ones are as good, and the simpler wins */
 
 static bool counts(const fr_plan_row *row) {
     return !row->broken && !row->why[0];
@@ -86,12 +85,12 @@ static void add_folds(const cli_planned *plan, const fr_plan_row *base, fr_text 
         double ratio = first ? cli_plan_ratio(row, base) : 0;
         if (!(ratio > 0))
             continue;
-        if (ratio > 1 && ratio <= 1 + tie)
+        if (ratio > 1 && ratio <= 1 + FR_PLAN_TIE)
             fr_text_add(out, "fold %d is %.1f%% faster, which counts as equal (within %.0f%%): the simpler one wins\n",
-                        row->fold, 100 * (ratio - 1), 100 * tie);
+                        row->fold, 100 * (ratio - 1), 100 * FR_PLAN_TIE);
         else if (ratio < 1)
             fr_text_add(out, "fold %d would have to be %.0f%% faster than its best (row %zu)\n", row->fold,
-                        100 * ((row->fold > base->fold ? 1 + tie : 1) / ratio - 1), i + 1);
+                        100 * ((row->fold > base->fold ? 1 + FR_PLAN_TIE : 1) / ratio - 1), i + 1);
     }
 }
 

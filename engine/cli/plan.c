@@ -61,6 +61,9 @@ static int check_request(const plan_request *r) {
     if (fleet && (r->plan.device || r->plan.profile))
         return cli_usage_error("--%s and --%s exclude each other", r->devices ? "devices" : "profiles",
                                r->plan.device ? "device" : "profile");
+    if (r->profiles && !r->devices && cli_plan_measures(&r->plan))
+        return cli_usage_error("--%s has no meaning with --profiles: nothing is measured then",
+                               cli_plan_measures(&r->plan));
     if (fleet && r->save)
         return cli_usage_error("--save keeps the plan of one device: give it with --device");
     fr_plan_options options; /* wrong words are told before anything is opened */

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "cli/budget.h"
 #include "cli/plan_file.h"
+#include "cli/plan_use.h"
 
 static int out_of_memory(void) {
     cli_complain("out of memory");
@@ -104,7 +105,7 @@ int cli_plan_networks(fr_context *context, const cli_plan_request *request, cons
     if (code != CLI_DONE)
         return code;
     if (request->rounds.count > 0 && (v->count > 1 || v->infos[0].fold > 1))
-        return cli_usage_error("--round has no meaning for '%s': what is folded already is taken as it is", name);
+        return cli_refuse_round(name);
     plan->options.models = (const fr_model *const *)v->models;
     plan->options.labels = (const char *const *)v->labels;
     plan->options.n_models = v->count;
@@ -146,13 +147,19 @@ static int check_lists(const cli_plan_request *r, fr_plan_options *o) {
     return CLI_DONE;
 }
 
+const char *cli_plan_measures(const cli_plan_request *r) {
+    return r->fresh ? "fresh" : r->measure > 0 ? "measure" : r->tune_budget >= 0 ? "tune-budget" : NULL;
+}
+
 int cli_plan_check(const cli_plan_request *r, fr_plan_options *out) {
     fr_schedule schedule;
     *out = FR_OPTIONS(fr_plan_options);
     if (r->device && r->profile)
         return cli_usage_error("--device and --profile exclude each other: a profile says which device it is of");
-    if (r->fresh && r->no_measure)
-        return cli_usage_error("--fresh and --no-measure exclude each other");
+    if (r->no_measure && (r->fresh || r->measure > 0))
+        return cli_usage_error("--%s and --no-measure exclude each other", r->fresh ? "fresh" : "measure");
+    if (r->profile && cli_plan_measures(r))
+        return cli_usage_error("--%s has no meaning with --profile: nothing is measured then", cli_plan_measures(r));
     int code = check_limits(r, out);
     if (code == CLI_DONE)
         code = check_lists(r, out);

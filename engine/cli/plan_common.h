@@ -47,6 +47,9 @@ typedef struct cli_plan_request {
     "what folded widths, floor(width*sqrt(F)), may become: floor,\n" \
     "up:Q, down:Q or nearest:Q channels, like floor,up:16; auto:\n"  \
     "floor and the tiles that the profile shows (auto)"
+#define CLI_PLAN_MEASURE_HELP                                     \
+    "options that are measured first (8); at most as many more\n" \
+    "follow, where those give hope"
 #define CLI_PLAN_OPTIONS(r)                                                                                         \
     {"device", 'd', CLI_TEXT, "DEVICE", &(r).device, "cpu, cpu:0, ... ('foldrun devices' lists them)", 0, 0},       \
         {"backend", 0, CLI_TEXT, "NAME", &(r).device, "the same, by the backend's name", 0, 0},                     \
@@ -63,7 +66,7 @@ typedef struct cli_plan_request {
         {"exact", 0, CLI_FLAG, NULL, &(r).exact, "no algorithm that changes more than the order of sums", 0, 0},    \
         {"no-measure", 0, CLI_FLAG, NULL, &(r).no_measure, "trust the prediction", 0, 0},                           \
         {"fresh", 0, CLI_FLAG, NULL, &(r).fresh, "measure again what the cache knows", 0, 0},                       \
-        {"measure", 0, CLI_INT, "N", &(r).measure, "options that are measured (8)", 1, 64}, {                       \
+        {"measure", 0, CLI_INT, "N", &(r).measure, CLI_PLAN_MEASURE_HELP, 1, 64}, {                                 \
         "tune-budget", 0, CLI_REAL, "S", &(r).tune_budget, "seconds for the kernels of each of them (1.5)", 0, 3600 \
     }
 
@@ -84,6 +87,8 @@ void cli_plan_free(cli_planned *plan);
 
 /* Reads the request into options; nothing to free. */
 int cli_plan_check(const cli_plan_request *request, fr_plan_options *out_options);
+const char *cli_plan_measures(
+    const cli_plan_request *request); /* an option that tells how to measure; NULL = none is given */
 /* Loads the networks, and has the plan's options point at them. */
 int cli_plan_networks(fr_context *context, const cli_plan_request *request, const char *name, cli_planned *plan);
 
@@ -104,6 +109,8 @@ double cli_plan_ratio(const fr_plan_row *a, const fr_plan_row *b);
 /* How far a row lies behind the choice (the first, when there is none): 0.03 = 3 % slower; negative = faster. */
 double cli_plan_distance(const fr_plan_result *result, const fr_plan_row *row);
 /* "fold 2, widths up:16, f32, chain, batch 256"; the label in front of it where there are several. */
+/* A network's file: its label, or the folder's path and its label. */
+void cli_plan_add_path(const char *folder, const char *label, fr_text *out);
 void cli_plan_name(const cli_planned *plan, const fr_plan_row *row, fr_text *out);
 /* The same, and how fast: "...: 33,500 images/s measured (predicted 31,900)". */
 void cli_plan_sentence(const cli_planned *plan, const fr_plan_row *row, fr_text *out);

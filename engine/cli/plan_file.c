@@ -180,6 +180,7 @@ static fr_status read_plan(const fr_json *root, cli_planned *plan) {
     r->quick_profile = fr_json_bool(root, "quick_profile", false);
     r->stale_profile = fr_json_bool(root, "stale_profile", false);
     r->drop_unjudged = fr_json_bool(root, "drop_unjudged", false);
+    r->plain_accuracy = fr_json_number(root, "plain_accuracy", -1);
     r->from_cache = true;
     r->choose_ms = fr_json_number(root, "choose_ms", 0);
     r->measure_s = fr_json_number(root, "measure_s", 0);

@@ -8,6 +8,7 @@
 void cli_plan_put(const cli_planned *plan, fr_json_writer *w);         /* an object of its own */
 void cli_plan_put_members(const cli_planned *plan, fr_json_writer *w); /* into one that was begun */
 void cli_plan_put_row(const cli_planned *plan, const fr_plan_row *row, bool alternative, fr_json_writer *w);
+void cli_plan_put_options(const fr_plan_options *options, fr_json_writer *w);
 
 /* Lines as an array of strings; NULL is none. */
 void cli_put_lines(fr_json_writer *w, const char *key, const char *lines);

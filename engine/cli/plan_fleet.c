@@ -111,10 +111,14 @@ static double speedup(const fr_plan_result *r) {
 
 /* ---- told ---- */
 
+static const char *short_name(const fleet_target *t) {
+    return t->is_profile && t->plan.result.device[0] ? cli_file_part(t->name) : t->name;
+}
+
 static void add_row(const fleet_target *t, bool labels, cli_table *table) {
     const fr_plan_result *r = &t->plan.result;
     const fr_plan_row *row = cli_plan_choice(r);
-    cli_table_cell(table, "%s", r->device[0] && t->is_profile ? cli_file_part(t->name) : t->name);
+    cli_table_cell(table, "%s", short_name(t));
     cli_table_cell(table, "%s", r->name[0] ? r->name : "-");
     if (!row) {
         for (int i = labels ? 0 : 1; i < 8; i++)
@@ -138,6 +142,45 @@ static void add_row(const fleet_target *t, bool labels, cli_table *table) {
                    row->trained || row->fold == 1 ? "" : "; to be trained", r->stale_profile ? "; stale profile" : "");
 }
 
+static bool has_note(const fleet_target *t, const char *note, size_t bytes) {
+    const char *rest = t->plan.result.notes, *at;
+    size_t length;
+    while (fr_next_line(&rest, &at, &length))
+        if (length == bytes && memcmp(at, note, bytes) == 0)
+            return true;
+    return false;
+}
+
+/* A note once, with whose it is unless it is everybody's. */
+static void add_note(const fleet *f, size_t first, const char *note, size_t bytes, fr_text *out) {
+    fr_text whose = {0};
+    bool all = true;
+    for (size_t i = 0; i < f->count; i++) {
+        bool has = has_note(&f->targets[i], note, bytes);
+        if (has && i < first)
+            return;
+        if (has)
+            fr_text_add(&whose, "%s%s", whose.length > 0 ? ", " : "", short_name(&f->targets[i]));
+        all &= has || f->targets[i].plan.result.n_rows == 0;
+    }
+    if (all)
+        fr_text_add(out, "note: %.*s\n", (int)bytes, note);
+    else
+        fr_text_add(out, "note (%s): %.*s\n", whose.data ? whose.data : "", (int)bytes, note);
+    out->failed |= whose.failed;
+    fr_text_free(&whose);
+}
+
+static void add_notes(const fleet *f, fr_text *out) {
+    for (size_t i = 0; i < f->count; i++) {
+        const char *rest = f->targets[i].plan.result.notes, *at;
+        size_t length;
+        while (fr_next_line(&rest, &at, &length))
+            if (length > 0)
+                add_note(f, i, at, length, out);
+    }
+}
+
 static int print_table(const fleet *f) {
     static const char *const head[] = {"TARGET",   "NAME",  "NETWORK",  "FOLD",        "WIDTHS", "PRECISION",
                                        "SCHEDULE", "BATCH", "IMAGES/S", "OVER FOLD 1", "BASIS"};
@@ -151,6 +194,7 @@ static int print_table(const fleet *f) {
         add_row(&f->targets[i], labels, &table);
     cli_table_print(&table, &text);
     fr_text_add(&text, "\nOVER FOLD 1: the choice over the best of fold 1 on the same device\n");
+    add_notes(f, &text);
     return cli_print(&text);
 }
 
@@ -162,7 +206,10 @@ static void put_target(const fleet_target *t, fr_json_writer *w) {
     fr_json_string_member(w, "name", t->plan.result.name);
     fr_json_string_member(w, "driver", t->plan.result.driver);
     fr_json_bool_member(w, "from_cache", t->plan.result.from_cache);
+    fr_json_string_member(w, "profile", t->plan.result.profile);
+    fr_json_bool_member(w, "quick_profile", t->plan.result.quick_profile);
     fr_json_bool_member(w, "stale_profile", t->plan.result.stale_profile);
+    fr_json_bool_member(w, "drop_unjudged", t->plan.result.drop_unjudged);
     fr_json_key(w, "choice");
     if (choice)
         cli_plan_put_row(&t->plan, choice, false, w);
@@ -178,6 +225,7 @@ static void put_target(const fleet_target *t, fr_json_writer *w) {
         fr_json_put_number(w, speedup(&t->plan.result));
     else
         fr_json_put_null(w);
+    cli_put_lines(w, "notes", t->plan.result.notes);
     fr_json_string_member(w, "why", t->why[0] ? t->why : NULL);
     fr_json_end_object(w);
 }
@@ -186,6 +234,7 @@ static void put_fleet(const fleet *f, fr_json_writer *w) {
     fr_json_begin_object(w);
     fr_json_string_member(w, "version", fr_version());
     fr_json_string_member(w, "model", f->networks.model);
+    cli_plan_put_options(&f->networks.options, w);
     fr_json_key(w, "targets");
     fr_json_begin_array(w);
     for (size_t i = 0; i < f->count; i++)

@@ -54,7 +54,7 @@ void cli_plan_put_row(const cli_planned *plan, const fr_plan_row *row, bool alte
     fr_json_end_object(w);
 }
 
-static void put_options(const fr_plan_options *o, fr_json_writer *w) {
+void cli_plan_put_options(const fr_plan_options *o, fr_json_writer *w) {
     fr_json_key(w, "options");
     fr_json_begin_object(w);
     fr_json_string_member(w, "profile", o->profile);
@@ -95,7 +95,8 @@ void cli_plan_put_members(const cli_planned *plan, fr_json_writer *w) {
     fr_json_bool_member(w, "stale_profile", r->stale_profile);
     fr_json_bool_member(w, "from_cache", r->from_cache);
     fr_json_bool_member(w, "drop_unjudged", r->drop_unjudged);
-    put_options(&plan->options, w);
+    put_number_or_null(w, "plain_accuracy", r->plain_accuracy, r->plain_accuracy >= 0);
+    cli_plan_put_options(&plan->options, w);
     fr_json_key(w, "choice");
     if (choice)
         cli_plan_put_row(plan, choice, false, w);

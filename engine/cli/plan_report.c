@@ -128,7 +128,9 @@ static void add_shape(const cli_planned *plan, const fr_plan_row *row, fr_text *
     int stem = dot && dot != part ? (int)(dot - part) : (int)strlen(part);
     if (!cli_plan_is_shape(plan, row))
         return;
-    fr_text_add(out, "'foldrun export %s --fold %d", row->label, row->fold);
+    fr_text_add(out, "'foldrun export ");
+    cli_plan_add_path(plan->variants.folder ? plan->model : NULL, row->label, out);
+    fr_text_add(out, " --fold %d", row->fold);
     if (cli_plan_rounds(row))
         fr_text_add(out, " --round %s", cli_widths_word(row).text);
     fr_text_add(out, " -o %.*s-by-%d.onnx' writes the shape that is to be trained\n", stem, part, row->fold);

@@ -28,6 +28,7 @@ void cli_chosen_session(const cli_chosen *chosen, const cli_plan_request *given,
     options->threads = plan->options.threads;
     options->exact = plan->options.exact;
     options->plan = plan->result.kernels;
+    options->memory_limit = plan->options.max_memory;
 }
 
 /* ---- models ---- */
@@ -61,6 +62,10 @@ static int32_t only_one(const cli_variants *v, const char *folder, int64_t fold)
     if (found < 0)
         cli_complain("'%s' holds no network of fold %lld", folder, (long long)fold);
     return found;
+}
+
+int cli_refuse_round(const char *name) {
+    return cli_usage_error("--round has no meaning for '%s': what is folded already is taken as it is", name);
 }
 
 int cli_pick_fold(fr_context *context, const char *folder, int64_t fold, fr_model **out_model,
@@ -104,7 +109,10 @@ int cli_choose_by_planner(fr_context *context, const char *name, const cli_plan_
     int code = cli_plan_check(request, &out->plan.options);
     if (code == CLI_DONE)
         code = cli_plan_networks(context, request, name, &out->plan);
-    if (code == CLI_DONE && out->plan.variants.folder && out->plan.variants.count == 1) {
+    bool lonely = out->plan.variants.folder && out->plan.variants.count == 1;
+    if (code == CLI_DONE && lonely && request->rounds.count > 0)
+        code = cli_refuse_round(name);
+    if (code == CLI_DONE && lonely) {
         out->plan.options.folds[0] = out->plan.variants.infos[0].fold; /* no shapes of it, which are not trained */
         out->plan.options.n_folds = 1;
     }
@@ -134,6 +142,12 @@ static bool is_only(const cli_ints *list, int64_t value) {
     return list->count == 0 || (list->count == 1 && (list->at[0] == value || list->at[0] == 0));
 }
 
+static bool is_same_rounding(const cli_round *round, const fr_plan_row *row) {
+    bool rounds = round->round != FR_ROUND_FLOOR && round->quantum > 1;
+    return rounds == cli_plan_rounds(row) &&
+           (!rounds || (round->round == row->round && round->quantum == row->quantum));
+}
+
 static int check_given(const cli_plan_request *given, const char *path, const cli_chosen *c) {
     const fr_plan_row *row = c->row;
     const fr_plan_options *o = &c->plan.options;
@@ -143,8 +157,7 @@ static int check_given(const cli_plan_request *given, const char *path, const cl
         return code;
     if (!is_only(&given->folds, row->fold))
         return contradicts("fold", path, c);
-    if (given->rounds.count > 0 && (given->rounds.count > 1 || given->rounds.at[0].round != row->round ||
-                                    given->rounds.at[0].quantum != row->quantum))
+    if (given->rounds.count > 0 && (given->rounds.count > 1 || !is_same_rounding(&given->rounds.at[0], row)))
         return contradicts("round", path, c);
     if (!is_only(&given->batches, row->batch))
         return contradicts("batch", path, c);
@@ -157,6 +170,9 @@ static int check_given(const cli_plan_request *given, const char *path, const cl
                                o->threads > 0 ? "another number" : "all of them");
     if (given->exact && !o->exact)
         return cli_usage_error("--exact contradicts '%s', which was made without it", path);
+    if (c->plan.result.kernels && (given->fresh || given->no_measure || given->tune_budget >= 0))
+        return cli_usage_error("--%s has no meaning with '%s', which says the kernels",
+                               given->fresh || given->no_measure ? "tuning" : "tune-budget", path);
     return CLI_DONE;
 }
 
@@ -171,6 +187,7 @@ static char *find_file(const cli_chosen *c, const char *name) {
     return NULL;
 }
 
+/* `name`: of the plain network. */
 static int refuse_untrained(const cli_chosen *c, const char *path, const char *name) {
     const fr_plan_row *row = c->row;
     bool rounds = cli_plan_rounds(row);
@@ -205,6 +222,40 @@ static int settle_single(fr_context *context, const char *path, const char *name
     return may_be_seeded ? make_shape(c, v->models[0], folding) : refuse_untrained(c, path, name);
 }
 
+static bool has_fold(const cli_variants *v, int32_t fold) {
+    for (size_t i = 0; i < v->count; i++)
+        if (v->infos[i].fold == fold)
+            return true;
+    return false;
+}
+
+/* A folder was named: the network of the plan's label in it; else, where the plan is of a single file, or the file is called otherwise now,
+ * or the label is the plain one's of a folded choice, the one of that fold. */
+static int settle_folder(const char *path, const char *name, const cli_folding *folding, bool may_be_seeded,
+                         cli_chosen *c) {
+    cli_variants *v = &c->plan.variants;
+    int32_t found = cli_variants_find(v, c->row->label);
+    bool plain = found >= 0 && v->infos[found].fold == 1 && c->row->fold > 1;
+    if (plain && !has_fold(v, c->row->fold)) {
+        fr_text file = {0};
+        if (may_be_seeded)
+            return make_shape(c, v->models[found], folding);
+        cli_plan_add_path(name, v->labels[found], &file);
+        int code = refuse_untrained(c, path, file.data ? file.data : name);
+        fr_text_free(&file);
+        return code;
+    }
+    if (found < 0 || plain)
+        found = only_one(v, name, c->row->fold);
+    if (found < 0)
+        return CLI_USAGE;
+    c->info = v->infos[found];
+    c->model = take(v, (size_t)found);
+    return c->info.fold == c->row->fold ? CLI_DONE
+                                        : cli_usage_error("'%s' in '%s' is of fold %d, and '%s' says fold %d",
+                                                          c->row->label, name, c->info.fold, path, c->row->fold);
+}
+
 int cli_choose_by_file(fr_context *context, const char *path, const char *name, const cli_plan_request *given,
                        const cli_folding *folding, bool may_be_seeded, cli_chosen *out) {
     *out = (cli_chosen){0};
@@ -218,17 +269,6 @@ int cli_choose_by_file(fr_context *context, const char *path, const char *name, 
         code = cli_variants_load(context, name, v);
     if (code != CLI_DONE)
         return code;
-    if (!v->folder)
-        return settle_single(context, path, name, folding, may_be_seeded, out);
-    int32_t found = cli_variants_find(v, out->row->label);
-    if (found < 0) /* the plan is of a single file, or the file is called otherwise now */
-        found = only_one(v, name, out->row->fold);
-    if (found < 0)
-        return CLI_USAGE;
-    out->info = v->infos[found];
-    out->model = take(v, (size_t)found);
-    return out->info.fold == out->row->fold
-               ? CLI_DONE
-               : cli_usage_error("'%s' in '%s' is of fold %d, and '%s' says fold %d", out->row->label, name,
-                                 out->info.fold, path, out->row->fold);
+    return v->folder ? settle_folder(path, name, folding, may_be_seeded, out)
+                     : settle_single(context, path, name, folding, may_be_seeded, out);
 }

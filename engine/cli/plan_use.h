@@ -21,9 +21,11 @@ int cli_choose_by_planner(fr_context *context, const char *name, const cli_plan_
 void cli_chosen_free(cli_chosen *chosen);
 /* The choice in one line on stderr. */
 void cli_chosen_tell(const cli_chosen *chosen, const char *source);
-/* Device, schedule, kernels and the like. The chosen must outlive the opening. */
+/* Device, schedule, kernels, the limit on memory and the like. The chosen must outlive the opening. */
 void cli_chosen_session(const cli_chosen *chosen, const cli_plan_request *given, fr_session_options *options);
 
+/* Widths of networks that are folded already are not rounded: a usage error. */
+int cli_refuse_round(const char *name);
 /* The one of a folder's variants that is folded by `fold`; the caller's to free. */
 int cli_pick_fold(fr_context *context, const char *folder, int64_t fold, fr_model **out_model, fr_model_info *out_info);
 

@@ -63,6 +63,15 @@ double cli_plan_distance(const fr_plan_result *result, const fr_plan_row *row) {
     return 1 - cli_plan_ratio(row, choice ? choice : &result->rows[0]);
 }
 
+void cli_plan_add_path(const char *folder, const char *label, fr_text *out) {
+    size_t length = folder ? strlen(folder) : 0;
+    while (length > 1 && folder[length - 1] == '/')
+        length--;
+    if (length > 0)
+        fr_text_add(out, "%.*s/", (int)length, folder);
+    fr_text_add(out, "%s", label);
+}
+
 void cli_plan_name(const cli_planned *plan, const fr_plan_row *row, fr_text *out) {
     if (plan->variants.folder)
         fr_text_add(out, "%s: ", row->label);
@@ -84,15 +93,6 @@ void cli_plan_sentence(const cli_planned *plan, const fr_plan_row *row, fr_text 
 
 /* ---- when nothing keeps the limits ---- */
 
-/* The accuracy that a drop is counted from; negative = not known. */
-static double plain_accuracy(const fr_plan_result *result) {
-    double best = -1;
-    for (size_t i = 0; i < result->n_rows; i++)
-        if (result->rows[i].fold == 1 && result->rows[i].accuracy > best)
-            best = result->rows[i].accuracy;
-    return best;
-}
-
 /* How many times as much as the limit allows. */
 static double excess(const cli_planned *plan, const fr_plan_row *row) {
     const fr_plan_options *o = &plan->options;
@@ -100,7 +100,7 @@ static double excess(const cli_planned *plan, const fr_plan_row *row) {
         return cli_plan_ms(row) / o->max_latency_ms;
     if (strcmp(row->broken, "memory") == 0)
         return cli_plan_bytes(row) / (double)o->max_memory;
-    return 1 + (plain_accuracy(&plan->result) - row->accuracy - o->max_drop) / 100;
+    return 1 + (plan->result.plain_accuracy - row->accuracy - o->max_drop) / 100;
 }
 
 static void add_miss(const cli_planned *plan, const fr_plan_row *row, fr_text *out) {
@@ -112,7 +112,7 @@ static void add_miss(const cli_planned *plan, const fr_plan_row *row, fr_text *o
                     cli_bytes((double)o->max_memory).text);
     else
         fr_text_add(out, "loses %s points of accuracy (--max-drop %g)",
-                    cli_real(plain_accuracy(&plan->result) - row->accuracy).text, o->max_drop);
+                    cli_real(plan->result.plain_accuracy - row->accuracy).text, o->max_drop);
 }
 
 void cli_plan_miss(const cli_planned *plan, fr_text *out) {

@@ -12,8 +12,6 @@
 #include "cli/models_common.h"
 #include "cli/output.h"
 
-enum { QUICK_S = 25, FULL_S = 270 };
-
 typedef struct request {
     fr_profile_options options;
     const char *file, *plot, *output, *budget;
@@ -70,7 +68,7 @@ static int read_file(fr_context *context, const request *r) {
 static int measure(fr_context *context, request *r) {
     fr_device_report report;
     cli_watch watch;
-    double usual = r->options.quick ? QUICK_S : FULL_S;
+    double usual = r->options.quick ? FR_PROFILE_QUICK_S : FR_PROFILE_FULL_S;
     cli_watch_start(&watch, "profiling", r->options.budget_s > 0 ? r->options.budget_s : usual);
     r->options.progress = cli_watch_progress;
     r->options.progress_user = &watch;
@@ -107,7 +105,7 @@ static int check_request(request *r) {
     for (size_t i = 0; i < r->precisions.count; i++)
         o->precisions |= 1u << r->precisions.at[i];
     int code = r->budget ? cli_read_budget(r->budget, &o->budget_s) : CLI_DONE;
-    if (code == CLI_DONE && o->quick && o->budget_s > FULL_S)
+    if (code == CLI_DONE && o->quick && o->budget_s > FR_PROFILE_FULL_S)
         return cli_usage_error("--quick takes seconds: with %s to spend, leave it out for a full profile", r->budget);
     return code;
 }

@@ -21,8 +21,6 @@ void profile_tables(const profile_view *view, fr_text *out);
 /* "quick, not complete": what there is of it. */
 const char *profile_state(const fr_device_report *report);
 double profile_ops(const fr_staircase *stair, int32_t channels); /* of a launch */
-/* "3x3 conv on 25x25: channels in, 64 out" */
-void profile_stair_name(const fr_staircase *stair, char *out, size_t bytes);
 
 /* Time an operation against channels, as characters: of the plain 3x3 convolution whose both sides grow, for each precision or (`few`) the
  * first. `fine`: the terminal shows Unicode. */

@@ -82,18 +82,17 @@ static void draw_series(svg *s, const svg_chart *chart, const fr_staircase *stai
 
 /* Returns the y behind it. */
 static double draw_panel(svg *s, const fr_staircase *stair, double y) {
-    char name[160], steps[160], label[64];
+    char steps[160], label[64];
     panel_data d;
     bool is_fc = strcmp(stair->kind, "fc") == 0;
     if (!read_data(stair, &d)) {
         s->text.failed = true;
         return y;
     }
-    profile_stair_name(stair, name, sizeof name);
     say_steps(stair, steps, sizeof steps);
     snprintf(label, sizeof label, "\u00b5s a launch of %d input%s", stair->n, stair->n == 1 ? "" : "s");
     svg_group(s, stair->title);
-    y = svg_lines(s, 16, y + 18, WIDTH - 32, 18, "heading", name);
+    y = svg_lines(s, 16, y + 18, WIDTH - 32, 18, "heading", stair->title);
     y = svg_lines(s, 16, y, WIDTH - 32, 17, "muted", steps);
     svg_chart time = {.x = LEFT,
                       .y = y + 14,

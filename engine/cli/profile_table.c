@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <string.h>
 
 #include "cli/profile.h"
@@ -11,22 +10,6 @@ double profile_ops(const fr_staircase *s, int32_t channels) {
         return 2.0 * s->n * out * (in + 1); /* the bias counts */
     double groups = s->groups > 0 ? s->groups : 1;
     return 2.0 * s->n * s->h * s->w * out * (in / groups * s->kernel * s->kernel + 1);
-}
-
-void profile_stair_name(const fr_staircase *s, char *out, size_t bytes) {
-    bool is_fc = strcmp(s->kind, "fc") == 0;
-    const char *what = is_fc ? "numbers" : "channels";
-    char step[80] = "fully connected", grows[48];
-    if (!is_fc)
-        snprintf(step, sizeof step, s->groups > 1 ? "%dx%d conv on %dx%d in %d groups" : "%dx%d conv on %dx%d",
-                 s->kernel, s->kernel, s->h, s->w, s->groups);
-    if (strcmp(s->line, "in") == 0)
-        snprintf(grows, sizeof grows, "%s in, %d out", what, s->fixed);
-    else if (strcmp(s->line, "out") == 0)
-        snprintf(grows, sizeof grows, "%s out, %d in", what, s->fixed);
-    else
-        snprintf(grows, sizeof grows, "%s in and out", what);
-    snprintf(out, bytes, "%s: %s", step, grows);
 }
 
 const char *profile_state(const fr_device_report *r) {
@@ -137,7 +120,8 @@ void profile_tables(const profile_view *view, fr_text *out) {
     add_moves(r, out);
     add_stairs(view, out);
     if (r->stale)
-        fr_text_add(out, "\nThis profile is of another device, driver or foldrun: measure it again (--again).\n");
+        fr_text_add(out, "\nThe profile was made by %s%s, and this is foldrun %s: measure it again on its device.\n",
+                    r->foldrun[0] ? "foldrun " : "another foldrun", r->foldrun, fr_version());
     else if (!r->complete)
         fr_text_add(out, "\nThe profile is not complete: run it again to go on.\n");
 }

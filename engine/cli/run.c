@@ -75,7 +75,7 @@ static cli_plan_request given_by(const run_request *r) {
     given.fresh = r->tuning == FR_TUNING_FRESH;
     if (r->folding.fold > 0)
         given.folds = (cli_ints){.at = {r->folding.fold}, .count = 1};
-    if (r->folding.round.quantum > 1)
+    if (r->folding.round.given)
         given.rounds = (cli_rounds){.at = {r->folding.round}, .count = 1};
     if (r->batch > 0)
         given.batches = (cli_ints){.at = {r->batch}, .count = 1};
@@ -111,6 +111,8 @@ static int get_model(run_room *room, run_request *r) {
     bool folder = fr_path_is_folder(r->model);
     if (r->plan || (folder && r->folding.fold <= 0))
         return choose(room, r);
+    if (folder && r->folding.round.given)
+        return cli_refuse_round(r->model);
     if (folder)
         return cli_pick_fold(room->context, r->model, r->folding.fold, &room->model, &room->info);
     if (r->folding.fold == NOT_GIVEN)
@@ -124,7 +126,7 @@ static int get_model(run_room *room, run_request *r) {
     return code;
 }
 
-/* A whole number of folded inputs: only the last batch has a tail. */
+/* A whole number of folded inputs: only the last batch has a tail. A plan's batch is what was measured, and stays. */
 static int settle_batch(run_request *r, int32_t fold) {
     if (r->batch != 0 && r->batch < fold)
         return cli_usage_error(
@@ -252,7 +254,7 @@ static int run_all(run_room *room, run_request *r) {
     int code = cli_open_context(&room->context);
     if (code == CLI_DONE)
         code = get_model(room, r);
-    if (code == CLI_DONE)
+    if (code == CLI_DONE && !room->chosen.row)
         code = settle_batch(r, room->info.fold);
     if (code == CLI_DONE)
         code = set_scaling(room, r);

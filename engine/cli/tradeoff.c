@@ -4,12 +4,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/number.h"
-#include "base/status.h"
 #include "cli/bench.h"
 #include "cli/output.h"
+#include "cli/plan_file.h"
 #include "cli/table.h"
 #include "foldrun/planner.h"
 
@@ -18,10 +17,8 @@ enum { GENERAL_BATCH = 64 };
 /* A file of `foldrun plan --save`. */
 typedef struct saved_plan {
     const char *path;
-    fr_json_doc *doc;
-    const char *device, *precision;
-    int32_t fold;
-    double images_per_s, accuracy; /* accuracy: percent; negative = not known */
+    cli_planned plan;
+    const fr_plan_row *row; /* its choice */
 } saved_plan;
 
 typedef struct request {
@@ -101,35 +98,15 @@ static int read_times(const request *r, findings *f) {
 
 /* ---- plans and the general CNN ---- */
 
-static int bad_plan(const saved_plan *p, const char *why) {
-    cli_complain("%s: %s", p->path, why);
-    return CLI_BAD_INPUT;
-}
-
 static int read_plan(saved_plan *p) {
-    char *data;
-    size_t bytes;
-    fr_status status = fr_file_read(p->path, 1 << 24, &data, &bytes);
-    if (status != FR_OK) {
-        cli_failed_here(status);
-        return CLI_BAD_INPUT;
-    }
-    status = fr_json_parse(data, bytes, &p->doc);
-    fr_free(data);
-    if (status != FR_OK)
-        return cli_failed_here(fr_fail_within(status, "%s", p->path));
-    const fr_json *root = fr_json_root(p->doc), *choice = fr_json_get(root, "choice");
-    double fold = fr_json_number(choice, "fold", 0);
-    p->device = fr_json_string(root, "device", NULL);
-    p->precision = fr_json_string(choice, "precision", NULL);
-    p->images_per_s = fr_json_number(fr_json_get(choice, "measured"), "images_per_s", 0);
-    p->accuracy = fr_json_number(choice, "accuracy", -1);
-    if (!choice || choice->kind != FR_JSON_OBJECT || !(fold >= 1 && fold <= CLI_FOLD_MAX))
-        return bad_plan(p, "this is no plan: 'foldrun plan --save' writes one");
-    p->fold = (int32_t)fold;
-    if (!(p->images_per_s > 0))
-        return bad_plan(p, "this plan was not measured: make it again without --no-measure");
-    return CLI_DONE;
+    int code = cli_plan_read(p->path, &p->plan);
+    if (code != CLI_DONE)
+        return code;
+    p->row = cli_plan_choice(&p->plan.result);
+    if (p->row->measured > 0)
+        return CLI_DONE;
+    cli_complain("'%s': this plan was not measured: make it again without --no-measure", p->path);
+    return CLI_BAD_INPUT;
 }
 
 /* Images a second with transfers, as `bench` measures them. */
@@ -137,15 +114,13 @@ static int measure_general(const request *r, findings *f) {
     fr_context *context;
     fr_model *model = NULL;
     cli_progress progress;
-    bench_request bench = {
-        .device = r->device ? r->device : f->plans[0].device, .input_dtype = FR_U8, .duration = 1, .warmup = 0.3};
+    bench_request bench = {.device = r->device ? r->device : f->plans[0].plan.result.device,
+                           .input_dtype = FR_U8,
+                           .duration = 1,
+                           .warmup = 0.3};
     bench_result result = {0};
     const cli_ints folds = {.at = {1}, .count = 1};
-    fr_precision precision = FR_PRECISION_F32;
-    if (r->precision.count > 0)
-        precision = r->precision.at[0];
-    else if (f->plans[0].precision && !fr_precision_from_name(f->plans[0].precision, &precision))
-        return bad_plan(&f->plans[0], "its precision is none that this foldrun knows");
+    fr_precision precision = r->precision.count > 0 ? r->precision.at[0] : f->plans[0].row->precision;
     for (int p = 0; p < 8; p++)
         result.peaks[p].known = true; /* not asked for */
     int code = cli_open_context(&context);
@@ -155,7 +130,8 @@ static int measure_general(const request *r, findings *f) {
     cli_progress_start(&progress, r->general, -1);
     code = cli_load_model(context, r->general, &model);
     if (code == CLI_DONE)
-        code = bench_measure_group(context, r->general, model, &bench, precision, r->batch, &folds, &progress, &result);
+        code = bench_measure_group(context, r->general, model, &bench, precision,
+                                   r->batch > 0 ? r->batch : GENERAL_BATCH, &folds, &progress, &result);
     cli_progress_clear();
     if (code == CLI_DONE && result.n_rows == 0) {
         cli_complain("interrupted before %s was measured", r->general);
@@ -170,21 +146,22 @@ static int measure_general(const request *r, findings *f) {
 }
 
 static int judge_plans(const request *r, findings *f) {
-    const saved_plan *plain = &f->plans[0], *folded = &f->plans[1];
     for (int i = 0; i < 2; i++) {
         f->plans[i].path = r->plans.at[i];
         int code = read_plan(&f->plans[i]);
         if (code != CLI_DONE)
             return code;
     }
+    const fr_plan_row *plain = f->plans[0].row, *folded = f->plans[1].row;
+    const char *devices[] = {f->plans[0].plan.result.device, f->plans[1].plan.result.device};
     if (plain->fold > folded->fold)
-        return cli_usage_error("--plans: %s has fold %d and %s fold %d: name the plain one first", plain->path,
-                               plain->fold, folded->path, folded->fold);
-    if (plain->device && folded->device && strcmp(plain->device, folded->device) != 0)
-        cli_complain("note: the plans are of different devices, %s and %s", plain->device, folded->device);
+        return cli_usage_error("--plans: %s has fold %d and %s fold %d: name the plain one first", r->plans.at[0],
+                               plain->fold, r->plans.at[1], folded->fold);
+    if (strcmp(devices[0], devices[1]) != 0)
+        cli_complain("note: the plans are of different devices, %s and %s", devices[0], devices[1]);
     if (!r->drop && (plain->accuracy < 0 || folded->accuracy < 0))
         return cli_usage_error("%s does not know its accuracy: give --drop, like --drop 0.21%%",
-                               plain->accuracy < 0 ? plain->path : folded->path);
+                               r->plans.at[plain->accuracy < 0 ? 0 : 1]);
     if (!r->drop) {
         f->less_drop = folded->accuracy >= plain->accuracy;
         f->t.drop = f->less_drop ? 0 : (plain->accuracy - folded->accuracy) / 100;
@@ -193,8 +170,8 @@ static int judge_plans(const request *r, findings *f) {
     if (code != CLI_DONE)
         return code;
     f->unit = "us";
-    f->t.speedup = folded->images_per_s / plain->images_per_s;
-    f->t.ts = 1e6 / plain->images_per_s;
+    f->t.speedup = folded->measured / plain->measured;
+    f->t.ts = 1e6 / plain->measured;
     f->t.tg = 1e6 / bench_main_figures(&f->general)->images_per_s.median;
     return CLI_DONE;
 }
@@ -238,7 +215,7 @@ static int print_findings(const findings *f) {
     cli_table table = {.columns = "lr"};
     if (measured)
         fr_text_add(&text, "%s (fold %d), %s (fold %d) and %s (%s, batch %s) on %s\n\n", f->plans[0].path,
-                    f->plans[0].fold, f->plans[1].path, f->plans[1].fold, f->general.model,
+                    f->plans[0].row->fold, f->plans[1].path, f->plans[1].row->fold, f->general.model,
                     fr_precision_name(f->general.precision), cli_integer(f->general.batch).text,
                     f->general.session.device);
     cli_table_cells(&table, head);
@@ -267,11 +244,11 @@ static int print_findings(const findings *f) {
 static void put_plan(fr_json_writer *w, const saved_plan *p) {
     fr_json_begin_object(w);
     fr_json_string_member(w, "file", p->path);
-    fr_json_int_member(w, "fold", p->fold);
-    fr_json_number_member(w, "images_per_s", p->images_per_s);
+    fr_json_int_member(w, "fold", p->row->fold);
+    fr_json_number_member(w, "images_per_s", p->row->measured);
     fr_json_key(w, "accuracy");
-    if (p->accuracy >= 0)
-        fr_json_put_number(w, p->accuracy);
+    if (p->row->accuracy >= 0)
+        fr_json_put_number(w, p->row->accuracy);
     else
         fr_json_put_null(w);
     fr_json_end_object(w);
@@ -329,8 +306,8 @@ static int tradeoff(const request *r) {
         fr_status status = fr_tradeoff_judge(&f.t);
         code = status == FR_OK ? (r->json ? print_json(&f) : print_findings(&f)) : cli_failed(status);
     }
-    fr_json_free(f.plans[0].doc);
-    fr_json_free(f.plans[1].doc);
+    cli_plan_free(&f.plans[0].plan);
+    cli_plan_free(&f.plans[1].plan);
     return code;
 }
 
@@ -350,8 +327,8 @@ static int check_request(const request *r) {
                                                                                   : !r->drop  ? "drop"
                                                                                   : !r->ts    ? "ts"
                                                                                               : "tg");
-    if (r->device || r->precision.count > 0)
-        return cli_usage_error("--device and --precision are those of --general");
+    if (r->device || r->precision.count > 0 || r->batch > 0)
+        return cli_usage_error("--device, --precision and --batch are those of --general");
     return CLI_DONE;
 }
 
@@ -371,7 +348,7 @@ static const cli_usage usage = {
 };
 
 int cli_tradeoff(int argc, char **argv) {
-    request r = {.batch = GENERAL_BATCH};
+    request r = {0};
     const cli_option options[] = {
         {"speedup", 0, CLI_TEXT, "X", &r.speedup, "times as fast, folded", 0, 0},
         {"drop", 0, CLI_TEXT, "A", &r.drop, "accuracy lost: a share, 0.0021, or points, 0.21%", 0, 0},

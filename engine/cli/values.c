@@ -153,7 +153,7 @@ static bool take_round(const char *text, size_t whole, cli_round *out) {
         fr_round round;
     } words[] = {{"up:", FR_ROUND_UP}, {"down:", FR_ROUND_DOWN}, {"nearest:", FR_ROUND_NEAREST}};
     if (whole == 5 && strncmp(text, "floor", whole) == 0) {
-        *out = (cli_round){FR_ROUND_FLOOR, 0};
+        *out = (cli_round){FR_ROUND_FLOOR, 0, true};
         return true;
     }
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
@@ -162,7 +162,7 @@ static bool take_round(const char *text, size_t whole, cli_round *out) {
         int64_t quantum;
         if (strncmp(text, words[i].word, length) == 0 && take_int(&at, &quantum) && at == text + whole &&
             quantum >= 1 && quantum <= 65536) {
-            *out = (cli_round){words[i].round, (int32_t)quantum};
+            *out = (cli_round){words[i].round, (int32_t)quantum, true};
             return true;
         }
     }

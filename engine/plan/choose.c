@@ -10,24 +10,38 @@
 
 /* ---- limits ------------------------------------------------------------------------------------------------------- */
 
-/* The best of the plain ones; negative = none is known. */
-static double plain_accuracy(const fr_choice_question *q) {
-    double best = -1;
+double fr_choice_plain_accuracy(const fr_choice_question *q) {
+    double best = q->plain_accuracy > 0 ? q->plain_accuracy : -1;
     for (int32_t i = 0; i < q->n_variants; i++)
         if (q->variants[i].fold <= 1 && q->variants[i].accuracy > best)
             best = q->variants[i].accuracy;
     return best;
 }
 
+/* As far as it was measured: of a batch, and of all lanes. */
+static double latency_ms(const fr_option *o) {
+    return o->measured > 0 && o->measured_ms > 0 ? o->measured_ms : o->predicted.run_ns / 1e6;
+}
+
+static uint64_t memory_bytes(const fr_option *o) {
+    return o->measured > 0 && o->measured_bytes > 0 ? o->measured_bytes : o->predicted.bytes;
+}
+
+double fr_option_excess(const fr_choice_question *q, const fr_option *o, fr_limit *out_limit) {
+    const fr_limits *l = &q->limits;
+    double late = l->max_latency_ms > 0 ? latency_ms(o) / l->max_latency_ms : 0,
+           large = l->max_bytes > 0 ? (double)memory_bytes(o) / (double)l->max_bytes : 0;
+    if (out_limit)
+        *out_limit = late > large ? FR_LIMIT_LATENCY : FR_LIMIT_MEMORY;
+    return late > large ? late : large;
+}
+
 static fr_limit broken_by(const fr_choice_question *q, double plain, const fr_option *o) {
     const fr_limits *l = &q->limits;
-    bool is_measured = o->measured > 0;
-    double ms = is_measured && o->measured_ms > 0 ? o->measured_ms : o->predicted.run_ns / 1e6;
-    uint64_t bytes = is_measured && o->measured_bytes > 0 ? o->measured_bytes : o->predicted.bytes;
     double accuracy = q->variants[o->variant].accuracy;
-    if (l->max_latency_ms > 0 && ms > l->max_latency_ms)
+    if (l->max_latency_ms > 0 && latency_ms(o) > l->max_latency_ms)
         return FR_LIMIT_LATENCY;
-    if (l->max_bytes > 0 && bytes > l->max_bytes)
+    if (l->max_bytes > 0 && memory_bytes(o) > l->max_bytes)
         return FR_LIMIT_MEMORY;
     if (l->max_drop >= 0 && plain >= 0 && accuracy >= 0 && plain - accuracy > l->max_drop + 1e-9)
         return FR_LIMIT_DROP;
@@ -35,7 +49,7 @@ static fr_limit broken_by(const fr_choice_question *q, double plain, const fr_op
 }
 
 static bool drop_is_unjudged(const fr_choice_question *q) {
-    bool unknown = plain_accuracy(q) < 0;
+    bool unknown = fr_choice_plain_accuracy(q) < 0;
     for (int32_t i = 0; i < q->n_variants; i++)
         unknown |= q->variants[i].accuracy < 0;
     return q->limits.max_drop >= 0 && unknown;
@@ -90,7 +104,7 @@ static int by_rank(const fr_choice_question *q, const fr_option *a, const fr_opt
 
 /* Shell's sort, in place: no two options are equal, so their order is the same however they came. */
 void fr_choice_rank(const fr_choice_question *q, fr_choice *choice) {
-    double plain = plain_accuracy(q);
+    double plain = fr_choice_plain_accuracy(q);
     for (size_t i = 0; i < choice->n_options; i++)
         choice->options[i].broken = broken_by(q, plain, &choice->options[i]);
     size_t gap = 1;

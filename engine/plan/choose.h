@@ -8,6 +8,7 @@
 #ifndef FR_PLAN_CHOOSE_H
 #define FR_PLAN_CHOOSE_H
 
+#include "foldrun/planner.h"
 #include "plan/predict.h"
 
 /* A network that does the task: the plain one, a folded one, a folded one with rounded widths. */
@@ -51,7 +52,8 @@ typedef struct fr_choice_question {
     const int64_t *batches;
     int32_t n_batches;
     fr_limits limits;
-    int32_t lanes; /* 0 = the device's */
+    int32_t lanes;         /* 0 = the device's */
+    double plain_accuracy; /* percent, of a network at fold 1 that need not be among the variants; 0 = not known */
 } fr_choice_question;
 
 typedef struct fr_choice {
@@ -60,16 +62,18 @@ typedef struct fr_choice {
     bool drop_unjudged; /* a limit on accuracy was set, and of some variant none is known */
 } fr_choice;
 
-static const double fr_choice_tie = 0.02;
+static const double fr_choice_tie = FR_PLAN_TIE;
 
+/* What a drop is counted from: the best accuracy at fold 1; negative = none is known. */
+double fr_choice_plain_accuracy(const fr_choice_question *question);
 /* FR_UNSUPPORTED when there is nothing the device could run. */
 fr_status fr_choose(const fr_predictor *predictor, const fr_choice_question *question,
                     fr_choice *out_choice) FR_MUST_CHECK;
 void fr_choice_free(fr_choice *choice);
 /* Sorts again by what was measured (measured options before unmeasured ones, failed ones behind). */
 void fr_choice_rank(const fr_choice_question *question, fr_choice *choice);
-/* The options worth measuring, at most `most`: the best ones predicted, always with the best of fold 1, the best of each fold,
- * precision and schedule that might win after all. Indices, best first. */
+/* The options worth measuring, at most `most`: the best ones predicted, always with the best of fold 1, the best of each fold, of
+ * each schedule and of each precision that might win after all, then of what they are together. Indices, best first. */
 int32_t fr_choice_finalists(const fr_choice_question *question, const fr_choice *choice, int32_t most, int32_t *out);
 /* The one to take, by rank and ties: index, or -1 when every option breaks a limit. Measured ones alone when there are any; never a
  * fold that was measured to be slower than fold 1 of the same limits. */

@@ -9,6 +9,8 @@ static const double chance = 1.35; /* of the best prediction over another one's:
 
 typedef enum likeness { /* what two finalists may not have in common */
                         BY_FOLD,
+                        BY_SCHEDULE,
+                        BY_PRECISION,
                         BY_PLACE,   /* fold, precision, schedule */
                         BY_VARIANT, /* and the rounding */
                         BY_BATCH    /* and the batch, or one within twice of it */
@@ -29,6 +31,8 @@ static bool are_alike(const finalists *f, const fr_option *a, const fr_option *b
     bool near = a->batch < 2 * b->batch && b->batch < 2 * a->batch;
     switch (by) {
     case BY_FOLD: return f->question->variants[a->variant].fold == f->question->variants[b->variant].fold;
+    case BY_SCHEDULE: return a->schedule == b->schedule;
+    case BY_PRECISION: return a->precision == b->precision;
     case BY_PLACE: return place && f->question->variants[a->variant].fold == f->question->variants[b->variant].fold;
     case BY_VARIANT: return place && a->variant == b->variant;
     default: return place && a->variant == b->variant && near;

@@ -23,6 +23,19 @@ uint64_t fr_group_input_bytes(const fr_steps *steps) {
     return most;
 }
 
+double fr_step_weight_numbers(const fr_step *s) {
+    double in = (double)s->src[0].c * s->src[0].h * s->src[0].w;
+    if (s->kind == FR_STEP_FC)
+        return in * s->dst.c;
+    if (s->kind == FR_STEP_CONV)
+        return (double)s->win.kh * s->win.kw * (s->src[0].c / (double)(s->groups > 1 ? s->groups : 1)) * s->dst.c;
+    return 0;
+}
+
+bool fr_weights_stay(double bytes, double cache_bytes) {
+    return cache_bytes <= 0 || bytes < cache_bytes / 4;
+}
+
 static int64_t round_up(int64_t value, int64_t unit) {
     return (value + unit - 1) / unit * unit;
 }

@@ -20,6 +20,9 @@ typedef struct fr_group_question {
 
 /* Most bytes of one input that are read and written by a step. */
 uint64_t fr_group_input_bytes(const fr_steps *steps);
+double fr_step_weight_numbers(const fr_step *step); /* of a convolution or a fully connected step; else 0 */
+/* Weights that fill a quarter of the last cache are fetched anew by each launch: maps, and what others do, take its rest. */
+bool fr_weights_stay(double bytes, double cache_bytes);
 
 /* Sets groups, n_groups, cached_group and share of the menu. Each group divides the next, but for the last one of LAYERS. */
 void fr_groups_choose(const fr_group_question *question, fr_menu *menu);

@@ -122,7 +122,7 @@ fr_status fr_lower_flat(fr_lower *l, int32_t value, int32_t *out_slot) {
     fr_slot *held = &l->steps->slots[at];
     if (held->c == c && held->h == h && held->w == w)
         return FR_OK;
-    held->must_be_nchw = true;
+    held->is_flattened = true;
     fr_slot flat = {.c = c, .h = h, .w = w, .dtype = held->dtype, .value = value, .producer = -1, .must_be_nchw = true};
     fr_step_item *item;
     FR_TRY(fr_lower_slot(l, &flat, out_slot));
@@ -238,7 +238,7 @@ static fr_status lower_output(fr_lower *l) {
         return fr_fail(FR_UNSUPPORTED, "output '%s' is too large", g->values[value].name);
     fr_step_item *item;
     if (held.h * held.w > 1) {
-        l->steps->slots[at].must_be_nchw = true;
+        l->steps->slots[at].is_flattened = true;
         fr_slot flat = {.c = (int32_t)numbers,
                         .h = 1,
                         .w = 1,

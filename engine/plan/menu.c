@@ -81,7 +81,7 @@ static double local_cost(const fr_steps *steps, const fr_menu *menu, const int32
 static double total_cost(const fr_steps *steps, const fr_menu *menu, const int32_t *picks, int32_t group_index) {
     double cost = 0;
     for (int32_t i = 0; i < steps->n_items; i++) {
-        cost += fr_menu_cost(menu, i, picks[i], group_index);
+        cost += fr_menu_cost(menu, i, picks[i], group_index) + menu->items[i].fetch_ns / menu->groups[group_index];
         for (int32_t s = 0; s < steps->items[i].step.n_src; s++)
             cost += change_cost(steps, menu, picks, i, s);
     }
@@ -178,7 +178,8 @@ double fr_choose_groups(const fr_steps *steps, const fr_menu *menu, const int32_
                 if (least[h] + (h == g ? 0 : border) < least[best] + (best == g ? 0 : border))
                     best = h;
             from[i * FR_MAX_GROUPS + g] = (int8_t)best;
-            next[g] = least[best] + (best == g ? 0 : border) + fr_menu_cost(menu, i, picks[i], g);
+            next[g] = least[best] + (best == g ? 0 : border) + fr_menu_cost(menu, i, picks[i], g) +
+                      menu->items[i].fetch_ns / menu->groups[g];
         }
         for (int32_t g = 0; g < n; g++)
             least[g] = next[g];

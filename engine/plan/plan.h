@@ -24,6 +24,8 @@ typedef struct fr_menu_entry {
 typedef struct fr_menu_item {
     fr_menu_entry *entries;
     int32_t n_entries;
+    double
+        fetch_ns; /* of a launch among others: weights that the cache no longer holds. A step timed alone finds them there */
 } fr_menu_item;
 
 typedef struct fr_menu {
@@ -32,7 +34,8 @@ typedef struct fr_menu {
     int32_t groups[FR_MAX_GROUPS], n_groups; /* ascending */
     int32_t
         cached_group; /* index of one whose maps the last cache holds, on a device that else takes all at once; -1 = none */
-    int32_t share; /* inputs that a lane of a device of cores takes at once layer by layer; 0 on other devices */
+    int32_t share;  /* inputs that a lane of a device of cores takes at once layer by layer; 0 on other devices */
+    bool cut_short; /* time ran out before all that was to be measured was */
     double copy_ns_per_byte; /* a layout change, or a tensor that leaves the cache between segments */
 } fr_menu;
 

@@ -12,7 +12,7 @@
 #include "graph/passes.h"
 #include "plan/predict_parts.h"
 
-enum { NET_TEXT = 2048 };
+enum { NET_TEXT = 2048, MOST_NETS = 256 /* of a profile from elsewhere; ours has a few dozen */ };
 
 const char *fr_basis_name(fr_basis basis) {
     switch (basis) {
@@ -78,7 +78,8 @@ static fr_status make_residuals(fr_predictor *p) {
     p->residuals = fr_alloc_array(probe->n_runs + 1, sizeof *p->residuals);
     if (!p->residuals)
         return fr_no_memory(probe->n_runs * sizeof *p->residuals, "a prediction");
-    for (size_t i = 0; i < probe->n_runs; i++) {
+    int32_t nets = 0;
+    for (size_t i = 0; i < probe->n_runs && nets < MOST_NETS; i++) {
         bool is_first = true, any = false;
         for (size_t k = 0; k < i; k++)
             is_first = is_first && !same_net(&probe->runs[i], &probe->runs[k]);
@@ -88,6 +89,7 @@ static fr_status make_residuals(fr_predictor *p) {
             continue;
         fr_graph *graph;
         fr_steps steps;
+        nets++;
         fr_status status = lower_net(&probe->runs[i], &graph, &steps);
         if (status == FR_OK)
             status = add_residuals_of(p, &steps, &probe->runs[i]);

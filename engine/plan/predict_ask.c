@@ -6,18 +6,26 @@
 #include "base/status.h"
 #include "plan/predict_parts.h"
 
+enum {
+    MOST_OF_A_KIND = 1024
+}; /* factors, curves, pools: a profile of ours has a tenth of that, one from elsewhere what it likes */
 static const double map_slack = 0.35; /* of the logarithm of its places, beyond the last one that was measured */
 
 static bool is_product(const fr_probe_point *p) {
     return p->ns > 0 && (p->kind == FR_STEP_CONV || p->kind == FR_STEP_FC) && p->pool_kernel == 0;
 }
 
+static size_t room_for(const fr_lines *l, fr_probe_line line) {
+    size_t count = 1;
+    for (size_t i = 0; i < l->probe->n_points && count < MOST_OF_A_KIND; i++)
+        count += l->probe->points[i].line == line;
+    return count;
+}
+
 /* ---- maps --------------------------------------------------------------------------------------------------------- */
 
 static fr_status make_factors(fr_lines *l) {
-    size_t most = 1;
-    for (size_t i = 0; i < l->probe->n_points; i++)
-        most += l->probe->points[i].line == FR_LINE_MAP;
+    size_t most = room_for(l, FR_LINE_MAP);
     l->factors = fr_alloc_array(most, sizeof *l->factors);
     if (!l->factors)
         return fr_no_memory(most * sizeof *l->factors, "a prediction");
@@ -26,7 +34,7 @@ static fr_status make_factors(fr_lines *l) {
         const fr_family *f = p->line == FR_LINE_MAP && is_product(p) && p->kind == FR_STEP_CONV
                                  ? fr_family_find(l, p->kind, p->precision, p->kernel, p->groups > 1)
                                  : NULL;
-        if (!f || f->is_grouped)
+        if (!f || f->is_grouped || (size_t)l->n_factors == most)
             continue;
         double expected = fr_family_at(l->probe, f, p->c_in, p->c_out, log(fr_point_places(p)));
         l->factors[l->n_factors++] = (fr_map_factor){.precision = p->precision,
@@ -107,15 +115,13 @@ void fr_curve_add(fr_fill_curve *c, double log_work, double log_ns) {
 }
 
 static fr_status make_curves(fr_lines *l) {
-    size_t most = 1;
-    for (size_t i = 0; i < l->probe->n_points; i++)
-        most += l->probe->points[i].line == FR_LINE_INPUTS;
+    size_t most = room_for(l, FR_LINE_INPUTS);
     l->curves = fr_alloc_array(most, sizeof *l->curves);
     if (!l->curves)
         return fr_no_memory(most * sizeof *l->curves, "a prediction");
     for (size_t i = 0; i < l->probe->n_points; i++) {
         const fr_probe_point *p = &l->probe->points[i];
-        if (p->line != FR_LINE_INPUTS || !is_product(p) || p->groups > 1)
+        if (p->line != FR_LINE_INPUTS || !is_product(p) || p->groups > 1 || (size_t)l->n_curves == most)
             continue;
         fr_line_question q = question_of(p);
         fr_curve_add(curve_of(l, &q), log(p->n) + fr_curve_work(&q), log(fr_point_alone(l->probe, p)));
@@ -274,9 +280,7 @@ static bool ask_lines(const fr_lines *l, const fr_line_question *q, fr_line_answ
 
 /* Nanoseconds for each number of the convolution's output, over the same step without it. */
 static fr_status make_pools(fr_lines *l) {
-    size_t most = 1;
-    for (size_t i = 0; i < l->probe->n_points; i++)
-        most += l->probe->points[i].line == FR_LINE_POOL;
+    size_t most = room_for(l, FR_LINE_POOL);
     l->pools = fr_alloc_array(most, sizeof *l->pools);
     if (!l->pools)
         return fr_no_memory(most * sizeof *l->pools, "a prediction");
@@ -284,7 +288,8 @@ static fr_status make_pools(fr_lines *l) {
         const fr_probe_point *p = &l->probe->points[i];
         fr_line_question q = question_of(p);
         fr_line_answer plain;
-        if (p->kind != FR_STEP_CONV || p->pool_kernel <= 0 || p->ns <= 0 || !fr_lines_ask(l, &q, 0, 0, &plain))
+        if (p->line != FR_LINE_POOL || p->kind != FR_STEP_CONV || p->pool_kernel <= 0 || p->ns <= 0 ||
+            (size_t)l->n_pools == most || !fr_lines_ask(l, &q, 0, 0, &plain))
             continue;
         double numbers = fr_point_places(p) * p->c_out;
         l->pools[l->n_pools++] = (fr_pool_cost){.precision = p->precision,

@@ -13,8 +13,9 @@
 enum {
     LEAST_POINTS = 4,
     LEAST_PLACES = 49,
-    MOST_POINTS = 64
-}; /* on the smallest maps other things cost more than tiles */
+    MOST_POINTS = 64,
+    MOST_MAPS = 128 /* lines of maps; a profile of ours has a handful for each precision */
+};                  /* on the smallest maps other things cost more than tiles */
 
 static const double clear_fit =
     0.06; /* in the logarithm: how far a kernel's points lie from the middle one, in the mean */
@@ -109,11 +110,14 @@ static double ways_at(const fr_map_tiles *maps, double h, double w) {
 
 /* ---- the table ---------------------------------------------------------------------------------------------------- */
 
+/* NULL: there are too many. */
 static fr_map_tiles *tiles_for(fr_lines *l, const fr_probe_point *p) {
     for (int32_t i = 0; i < l->n_maps; i++)
         if (l->maps[i].precision == p->precision && l->maps[i].kernel == p->kernel && l->maps[i].c_in == p->c_in &&
             l->maps[i].c_out == p->c_out)
             return &l->maps[i];
+    if (l->n_maps == MOST_MAPS)
+        return NULL;
     fr_map_tiles *maps = &l->maps[l->n_maps++];
     *maps = (fr_map_tiles){.precision = p->precision, .kernel = p->kernel, .c_in = p->c_in, .c_out = p->c_out};
     return maps;
@@ -124,9 +128,10 @@ double fr_lines_waste(const fr_lines *l, const fr_line_question *q) {
     double least = 0;
     for (int32_t i = 0; i < l->n_maps; i++) {
         const fr_map_tiles *m = &l->maps[i];
+        if (m->precision != q->precision || m->kernel != q->kernel || m->n_points < LEAST_POINTS || m->n_ways == 0)
+            continue;
         double far = fabs(log((double)q->c_in / m->c_in)) + fabs(log((double)q->c_out / m->c_out));
-        if (m->precision == q->precision && m->kernel == q->kernel && m->n_points >= LEAST_POINTS && m->n_ways > 0 &&
-            (!best || far < least)) {
+        if (!best || far < least) {
             best = m;
             least = far;
         }
@@ -136,20 +141,19 @@ double fr_lines_waste(const fr_lines *l, const fr_line_question *q) {
 
 /* Copies the probe, its lines' points freed of what their maps waste. */
 fr_status fr_lines_flatten(fr_lines *l, const fr_probe *probe) {
-    size_t most = 1;
-    for (size_t i = 0; i < probe->n_points; i++)
-        most += probe->points[i].line == FR_LINE_MAP;
     l->flat = *probe;
     l->flat.points = fr_alloc_array(probe->n_points + 1, sizeof *l->flat.points);
-    l->maps = fr_alloc_array(most, sizeof *l->maps);
+    l->maps = fr_alloc_array(MOST_MAPS, sizeof *l->maps);
     if (!l->flat.points || !l->maps)
         return fr_no_memory(probe->n_points * sizeof *l->flat.points, "a prediction");
     if (probe->n_points > 0)
         memcpy(l->flat.points, probe->points, probe->n_points * sizeof *l->flat.points);
     for (size_t i = 0; i < probe->n_points; i++) {
         const fr_probe_point *p = &probe->points[i];
-        if (p->line == FR_LINE_MAP && p->ns > 0 && p->kind == FR_STEP_CONV && p->groups <= 1)
-            tiles_for(l, p)->n_points++;
+        fr_map_tiles *maps =
+            p->line == FR_LINE_MAP && p->ns > 0 && p->kind == FR_STEP_CONV && p->groups <= 1 ? tiles_for(l, p) : NULL;
+        if (maps)
+            maps->n_points++;
     }
     for (int32_t i = 0; i < l->n_maps; i++)
         add_ways(probe, &l->maps[i]);

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "plan/groups.h"
 #include "plan/predict_parts.h"
 
 static double all_lanes(const fr_probe *probe) {
@@ -21,14 +22,6 @@ static double numbers(const fr_tensor *t) {
     return (double)t->c * t->h * t->w;
 }
 
-static double kernel_numbers(const fr_step *s) { /* of the weights */
-    if (s->kind == FR_STEP_FC)
-        return numbers(&s->src[0]) * s->dst.c;
-    if (s->kind == FR_STEP_CONV)
-        return (double)s->win.kh * s->win.kw * (s->src[0].c / (double)(s->groups > 1 ? s->groups : 1)) * s->dst.c;
-    return 0;
-}
-
 /* As lowered for the precision: the user's side of INGEST and EMIT is as the user has it. */
 static double bytes_of(const fr_tensor *t, double number) {
     return numbers(t) * (t->layout == FR_LAYOUT_USER_HWC || t->layout == FR_LAYOUT_USER_CHW
@@ -45,12 +38,12 @@ static double map_bytes(const fr_step *s, double number) {
 
 static double operations(const fr_step *s) {
     if (s->kind == FR_STEP_FC)
-        return 2 * kernel_numbers(s);
+        return 2 * fr_step_weight_numbers(s);
     if (s->kind != FR_STEP_CONV)
         return 0;
     int32_t h, w;
     fr_conv_map(s, &h, &w);
-    return 2.0 * h * w * (kernel_numbers(s) + s->dst.c);
+    return 2.0 * h * w * (fr_step_weight_numbers(s) + s->dst.c);
 }
 
 /* ---- steps with products -------------------------------------------------------------------------------------------- */
@@ -182,7 +175,8 @@ fr_step_cost fr_step_cost_of(const fr_predictor *predictor, const fr_step *s, fr
     fr_step_cost cost = {.fill = 1,
                          .ops = operations(s),
                          .map_bytes = map_bytes(s, number),
-                         .weight_bytes = kernel_numbers(s) * number + (kernel_numbers(s) > 0 ? 4.0 * s->dst.c : 0)};
+                         .weight_bytes =
+                             fr_step_weight_numbers(s) * number + (fr_step_weight_numbers(s) > 0 ? 4.0 * s->dst.c : 0)};
     bool has_products = s->kind == FR_STEP_CONV || s->kind == FR_STEP_FC;
     cost.is_end = s->kind == FR_STEP_INGEST || s->kind == FR_STEP_EMIT;
     if (has_products) {
@@ -205,11 +199,15 @@ double fr_company_byte_ns(const fr_company *c, double bytes) {
     return c->is_wide && bytes > c->cache_bytes ? c->byte_ns : c->cache_byte_ns;
 }
 
+static double weights_ns(const fr_step_cost *cost, const fr_company *c) {
+    return cost->weight_bytes * (fr_weights_stay(cost->weight_bytes, c->cache_bytes) ? c->cache_byte_ns : c->byte_ns);
+}
+
 double fr_step_cost_ns(const fr_probe *probe, const fr_step_cost *cost, const fr_company *company, double n) {
     double ns = n * cost->ns * company->slow, all_bytes = n * cost->map_bytes * company->lanes;
     if (cost->curve)
         ns *= exp(fr_curve_at(cost->curve, log(n) + cost->log_work) - cost->log_reference);
     if (company->is_wide && !cost->is_end)
         ns = fmax(ns, n * cost->map_bytes * fr_company_byte_ns(company, all_bytes));
-    return probe->launch_ns + fmax(ns, cost->weight_bytes * company->cache_byte_ns);
+    return probe->launch_ns + fmax(ns, weights_ns(cost, company));
 }

@@ -36,6 +36,7 @@ static const int16_t map[] = {5, 7, 8, 10, 13, 14, 17, 20, 24, 25, 28, 32, 40, 4
 /* Beyond what the device fills with, or its memory holds, they are left out. */
 static const int16_t inputs_quick[] = {1, 4, 16, 256, 0},
                      inputs[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 0};
+static const int16_t inputs_heavy_quick[] = {1, 0}, inputs_heavy[] = {1, 4, 16, 64, 0};
 static const int16_t one_width[] = {32, 0}, two_widths[] = {32, 64, 0};
 static const int16_t images_quick[] = {1, 4, 0}, images[] = {1, 2, 3, 4, 0};
 static const int16_t megabytes_quick[] = {1, 8, 64, 0}, megabytes[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 0};
@@ -67,6 +68,8 @@ static const line_spec specs[] = {
     {FR_LINE_ENDS, FR_STEP_INGEST, 3, 3, 24, 50, 0, 0, 0, 0, ALL, images_quick, images},
     {FR_LINE_ENDS, FR_STEP_EMIT, 20, 20, 1, 1, 0, 0, 0, 0, QUICK_F32, images_quick, images},
     {FR_LINE_INPUTS, FC, 1000, 128, 1, 1, 0, 0, 0, 0, QUICK_F32, inputs_quick, inputs},
+    {FR_LINE_INPUTS, FC, 20000, 256, 1, 1, 0, 0, 0, 0, QUICK_F32, inputs_heavy_quick, inputs_heavy},
+    {FR_LINE_INPUTS, FC, 6000, 256, 1, 1, 0, 0, 0, 0, QUICK_F32, NULL, inputs_heavy},
     {FR_LINE_MAP, CONV, 32, 32, 0, 0, 3, 1, 0, 0, ALL, map_quick, map},
     {FR_LINE_POOL, CONV, 0, 0, 24, 50, 3, 1, 3, 2, ALL, one_width, two_widths},
     {FR_LINE_POOL, CONV, 0, 0, 24, 50, 3, 1, 3, 1, ALL, one_width, two_widths},
@@ -173,7 +176,8 @@ static bool is_worth_it(const fr_probe *probe, const fr_probe_point *p, int32_t 
         memory = 2 << 20;
     if (p->precision == FR_PRECISION_TF32 && !has_products) /* stored as f32 is */
         return false;
-    return fr_probe_ops(p) <= (level > 0 ? 12 : 4) * patience(probe) && fr_probe_bytes(p) <= memory;
+    double launches = level > 0 && !is_software(probe) ? 12 : 4; /* of a launch of patience, that one may be worth */
+    return fr_probe_ops(p) <= launches * patience(probe) && fr_probe_bytes(p) <= memory;
 }
 
 /* Every stride-th value of the line and the last one; the others come in a later round. */
@@ -215,9 +219,19 @@ static double run_ops(const run_spec *spec) {
     return 18 * c * c * places * spec->batch;
 }
 
+/* A run is opened, raced and repeated: a dozen times its work. That a GPU's API on a CPU must do in about three seconds; of the
+ * first ones, in f32, each may take some more: without them nothing is known of large batches. */
+static double most_run_ops(const fr_probe *probe, const run_spec *spec, fr_precision precision) {
+    if (is_cpu(probe))
+        return 3e10 * (probe->lanes > 0 ? probe->lanes : 1);
+    if (!is_software(probe))
+        return 75 * patience(probe);
+    return (spec->level == 0 && precision == FR_PRECISION_F32 ? 30 : 20) * patience(probe);
+}
+
 static fr_status add_run(fr_probe *probe, const run_spec *spec, fr_precision precision) {
-    double most = is_cpu(probe) ? 3e10 * (probe->lanes > 0 ? probe->lanes : 1) : 75 * patience(probe);
-    if ((spec->precisions == ONLY_F32 && precision != FR_PRECISION_F32) || run_ops(spec) > most)
+    if ((spec->precisions == ONLY_F32 && precision != FR_PRECISION_F32) ||
+        run_ops(spec) > most_run_ops(probe, spec, precision))
         return FR_OK;
     for (uint16_t schedule = FR_SCHEDULE_LAYERS; schedule <= FR_SCHEDULE_CHAIN; schedule++) {
         fr_probe_run run = {.net = spec->net,
@@ -230,6 +244,19 @@ static fr_status add_run(fr_probe *probe, const run_spec *spec, fr_precision pre
                             .batch = spec->batch};
         FR_TRY(fr_probe_add_run(probe, &run));
     }
+    return FR_OK;
+}
+
+/* Where all is slow, the small batches come first: some of them are had for one large one. */
+static fr_status add_runs(fr_probe *probe, uint32_t precisions) {
+    enum { SMALL = 64 };
+    for (int turn = 0; turn < (is_software(probe) ? 2 : 1); turn++)
+        for (size_t r = 0; r < N_RUNS; r++) {
+            bool in_turn = !is_software(probe) || (run_specs[r].batch <= SMALL) == (turn == 0);
+            for (size_t p = 0; p < N_ORDER && in_turn && run_specs[r].level <= probe->level; p++)
+                if (precisions >> precision_order[p] & 1)
+                    FR_TRY(add_run(probe, &run_specs[r], precision_order[p]));
+        }
     return FR_OK;
 }
 
@@ -246,13 +273,12 @@ fr_status fr_probe_list(fr_probe *probe, uint32_t precisions) {
     wanted &= probe->precisions;
     if (wanted == 0)
         return fr_fail(FR_UNSUPPORTED, "the device has none of the precisions that its profile is asked for");
-    for (size_t r = 0; r < sizeof rounds / sizeof rounds[0]; r++)
+    size_t n_rounds = sizeof rounds / sizeof rounds[0];
+    if (is_software(probe)) /* a slow one comes to an end without the fine ones, and looks closer where lines jump */
+        n_rounds -= 2;
+    for (size_t r = 0; r < n_rounds; r++)
         for (size_t p = 0; p < N_ORDER && rounds[r].level <= probe->level; p++)
             for (size_t s = 0; s < rounds[r].lines && (wanted >> precision_order[p] & 1); s++)
                 FR_TRY(add_line(probe, &specs[s], precision_order[p], rounds[r].level, rounds[r].stride));
-    for (size_t r = 0; r < N_RUNS; r++)
-        for (size_t p = 0; p < N_ORDER && run_specs[r].level <= probe->level; p++)
-            if (wanted >> precision_order[p] & 1)
-                FR_TRY(add_run(probe, &run_specs[r], precision_order[p]));
-    return FR_OK;
+    return add_runs(probe, wanted);
 }

@@ -120,7 +120,7 @@ fr_status fr_lower_quantize(fr_lower *l) {
     }
     for (int32_t s = 0; s < steps->n_slots; s++)
         narrow[s] = steps->slots[s].value >= 0 && steps->slots[s].producer >= 0 && !steps->slots[s].must_be_nchw &&
-                    ranges[steps->slots[s].value] > 0;
+                    !steps->slots[s].is_flattened && ranges[steps->slots[s].value] > 0;
     choose_items(steps, int8_item);
     settle(steps, narrow, int8_item);
     for (int32_t s = 0; s < steps->n_slots; s++)

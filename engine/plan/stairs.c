@@ -17,45 +17,51 @@ static int32_t grows_in(const fr_probe_point *p) {
     return p->line == FR_LINE_IN ? p->c_in : p->c_out;
 }
 
-static bool same_line(const fr_probe_point *a, const fr_probe_point *b) {
-    return a->line == b->line && a->kind == b->kind && a->precision == b->precision && a->n == b->n && a->h == b->h &&
-           a->w == b->w && a->kernel == b->kernel && a->groups == b->groups && a->pool_kernel == b->pool_kernel &&
-           a->pool_stride == b->pool_stride && (a->line != FR_LINE_IN || a->c_out == b->c_out) &&
-           (a->line != FR_LINE_OUT || a->c_in == b->c_in);
+static int sign(int64_t a, int64_t b) {
+    return (a > b) - (a < b);
+}
+
+/* 0 for points of one line. Lines in any order, but always the same one. */
+static int by_line(const fr_probe_point *a, const fr_probe_point *b) {
+    int by = sign(a->line, b->line);
+    by = by ? by : sign(a->kind, b->kind);
+    by = by ? by : sign(a->precision, b->precision);
+    by = by ? by : sign(a->n, b->n);
+    by = by ? by : sign(a->h, b->h);
+    by = by ? by : sign(a->w, b->w);
+    by = by ? by : sign(a->kernel, b->kernel);
+    by = by ? by : sign(a->groups, b->groups);
+    by = by ? by : sign(a->pool_kernel, b->pool_kernel);
+    by = by ? by : sign(a->pool_stride, b->pool_stride);
+    by = by || a->line != FR_LINE_IN ? by : sign(a->c_out, b->c_out);
+    return by || a->line != FR_LINE_OUT ? by : sign(a->c_in, b->c_in);
+}
+
+static int by_place(const fr_probe_point *a, const fr_probe_point *b) {
+    return (a > b) - (a < b);
+}
+
+/* Line after line, each by its channels. */
+static int by_line_and_channels(const void *a, const void *b) {
+    const fr_probe_point *x = *(const fr_probe_point *const *)a, *y = *(const fr_probe_point *const *)b;
+    int by = by_line(x, y);
+    by = by ? by : sign(grows_in(x), grows_in(y));
+    return by ? by : by_place(x, y);
+}
+
+/* As the probe has them: by the first of their points. */
+static int by_first(const void *a, const void *b) {
+    return by_place(((const fr_stairs *)a)->first, ((const fr_stairs *)b)->first);
+}
+
+void fr_stairs_free(fr_stairs_list *list) {
+    fr_free(list->at);
+    fr_free(list->points);
+    memset(list, 0, sizeof *list);
 }
 
 int32_t fr_stairs_channels(const fr_stairs *stairs, size_t point) {
     return grows_in(stairs->points[point]);
-}
-
-static int by_channels(const void *a, const void *b) {
-    int32_t x = grows_in(*(const fr_probe_point *const *)a), y = grows_in(*(const fr_probe_point *const *)b);
-    return (x > y) - (x < y);
-}
-
-void fr_stairs_free(fr_stairs_list *list) {
-    for (size_t i = 0; i < list->count; i++)
-        fr_free(list->at[i].points);
-    fr_free(list->at);
-    memset(list, 0, sizeof *list);
-}
-
-/* Of the points from `first` on, those of its line: sorted, fitted. Nothing when it has no company. */
-static fr_status read_line(const fr_probe *probe, size_t first, fr_stairs *out) {
-    const fr_probe_point *like = &probe->points[first];
-    size_t noisy = 0;
-    out->points = fr_alloc_array(probe->n_points - first, sizeof(fr_probe_point *));
-    if (!out->points)
-        return fr_no_memory((probe->n_points - first) * sizeof *out->points, "a staircase");
-    for (size_t i = first; i < probe->n_points; i++)
-        if (probe->points[i].ns > 0 && same_line(&probe->points[i], like)) {
-            out->points[out->count++] = &probe->points[i];
-            noisy += probe->points[i].noisy;
-        }
-    qsort(out->points, out->count, sizeof(fr_probe_point *), by_channels);
-    out->like = *out->points[0];
-    out->noisy = 5 * noisy > out->count;
-    return FR_OK;
 }
 
 /* The number of the first point with the same kernel. */
@@ -67,16 +73,16 @@ static int32_t kernel_number(const fr_stairs *stairs, size_t point) {
 }
 
 static fr_status fit_line(fr_stairs *stairs) {
-    size_t count = 0, quiet = 0;
-    int32_t *channels = fr_alloc_array(stairs->count, sizeof *channels);
-    int32_t *kernels = fr_alloc_array(stairs->count, sizeof *kernels);
-    double *ns = fr_alloc_array(stairs->count, sizeof *ns);
+    size_t count = 0, quiet = 0, most = stairs->count < FR_STAIR_POINTS ? stairs->count : FR_STAIR_POINTS;
+    int32_t *channels = fr_alloc_array(most, sizeof *channels);
+    int32_t *kernels = fr_alloc_array(most, sizeof *kernels);
+    double *ns = fr_alloc_array(most, sizeof *ns);
     fr_status status = FR_OK;
     if (!channels || !kernels || !ns)
-        FR_GO(done, fr_no_memory(stairs->count * sizeof *ns, "a staircase"));
+        FR_GO(done, fr_no_memory(most * sizeof *ns, "a staircase"));
     for (size_t i = 0; i < stairs->count; i++)
         quiet += !stairs->points[i]->noisy;
-    for (size_t i = 0; i < stairs->count; i++) {
+    for (size_t i = 0; i < stairs->count && count < FR_STAIR_POINTS; i++) {
         if (stairs->points[i]->noisy && 2 * quiet >= stairs->count)
             continue; /* the quiet ones say enough */
         channels[count] = fr_stairs_channels(stairs, i);
@@ -98,41 +104,45 @@ done:
     return status;
 }
 
-fr_status fr_stairs_read(const fr_probe *probe, fr_stairs_list *out_list) {
+/* Of points of one line, by their channels. */
+static fr_stairs line_of(const fr_probe_point **points, size_t count) {
+    fr_stairs line = {.points = points, .count = count, .like = *points[0], .first = points[0]};
+    size_t noisy = 0;
+    for (size_t i = 0; i < count; i++) {
+        noisy += points[i]->noisy;
+        line.first = points[i] < line.first ? points[i] : line.first;
+    }
+    line.noisy = 5 * noisy > count;
+    return line;
+}
+
+/* Sorted once and cut: a profile may hold as many lines as points. */
+fr_status fr_stairs_read(const fr_probe *probe, fr_stairs_list *out) {
     fr_status status = FR_OK;
-    size_t capacity = 0;
-    memset(out_list, 0, sizeof *out_list);
-    for (size_t i = 0; i < probe->n_points && status == FR_OK; i++) {
-        const fr_probe_point *p = &probe->points[i];
-        bool known = !is_stair(p) || !(p->ns > 0);
-        for (size_t k = 0; k < out_list->count && !known; k++)
-            known = same_line(&out_list->at[k].like, p);
-        if (known)
-            continue;
-        if (out_list->count == capacity) {
-            fr_stairs *more = fr_grow_array(out_list->at, capacity, capacity + 32, sizeof *more);
-            if (!more) {
-                status = fr_no_memory((capacity + 32) * sizeof *more, "the staircases");
-                break;
-            }
-            out_list->at = more;
-            capacity += 32;
-        }
-        status = read_line(probe, i, &out_list->at[out_list->count++]);
+    size_t count = 0;
+    memset(out, 0, sizeof *out);
+    out->points = fr_alloc_array(probe->n_points + 1, sizeof(fr_probe_point *));
+    if (!out->points)
+        return fr_no_memory(probe->n_points * sizeof *out->points, "the staircases");
+    for (size_t i = 0; i < probe->n_points; i++)
+        if (is_stair(&probe->points[i]) && probe->points[i].ns > 0)
+            out->points[count++] = &probe->points[i];
+    qsort(out->points, count, sizeof(fr_probe_point *), by_line_and_channels);
+    out->at = fr_alloc_array(count / 2 + 1, sizeof *out->at); /* a line has two points at least */
+    if (!out->at)
+        FR_GO(done, fr_no_memory(count / 2 * sizeof *out->at, "the staircases"));
+    for (size_t first = 0, end = 1; first < count; first = end++) {
+        while (end < count && by_line(out->points[first], out->points[end]) == 0)
+            end++;
+        if (end - first >= 2)
+            out->at[out->count++] = line_of(out->points + first, end - first);
     }
-    size_t kept = 0;
-    for (size_t k = 0; k < out_list->count; k++) {
-        fr_stairs *stairs = &out_list->at[k];
-        if (stairs->count >= 2 && status == FR_OK) {
-            status = fit_line(stairs);
-            out_list->at[kept++] = *stairs;
-        } else {
-            fr_free(stairs->points);
-        }
-    }
-    out_list->count = kept;
+    qsort(out->at, out->count, sizeof *out->at, by_first);
+    for (size_t i = 0; i < out->count; i++)
+        FR_GO(done, fit_line(&out->at[i]));
+done:
     if (status != FR_OK)
-        fr_stairs_free(out_list);
+        fr_stairs_free(out);
     return status;
 }
 

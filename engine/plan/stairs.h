@@ -16,6 +16,8 @@ typedef struct fr_stair_fit {
     double base_ns, ns_per_channel;
 } fr_stair_fit;
 
+enum { FR_STAIR_POINTS = 512 }; /* of a longer line the first are fitted */
+
 /* At least 6 points, ascending; fewer, or too narrow a range, give quantum 1 with confidence 0. */
 void fr_stairs_fit(const int32_t *channels, const double *ns, size_t count, fr_stair_fit *out_fit);
 /* The same with what more a line knows of itself. */
@@ -32,8 +34,9 @@ void fr_stairs_fit_line(const fr_stair_line *line, fr_stair_fit *out_fit);
 
 /* A line of a probe: its points by channels, ascending; measured ones alone. */
 typedef struct fr_stairs {
-    fr_probe_point like; /* what all have in common; c_in, c_out, ns as of the first */
-    const fr_probe_point **points;
+    fr_probe_point like;           /* what all have in common; c_in, c_out, ns as of the first */
+    const fr_probe_point **points; /* of the list's */
+    const fr_probe_point *first;   /* in the probe's order */
     size_t count;
     fr_stair_fit fit;
     bool noisy; /* more than a fifth of its points are */
@@ -42,6 +45,7 @@ typedef struct fr_stairs {
 typedef struct fr_stairs_list {
     fr_stairs *at;
     size_t count;
+    const fr_probe_point **points; /* line after line */
 } fr_stairs_list;
 
 /* All lines of BOTH, IN and OUT that have at least two points, in the probe's order. They point into the probe. */

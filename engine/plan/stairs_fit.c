@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "plan/stairs.h"
 
-enum { MOST_POINTS = 512, LEAST_POINTS = 6, TERMS = 5, ROUNDS = 5, QUANTA = 6 };
+enum { MOST_POINTS = FR_STAIR_POINTS, LEAST_POINTS = 6, TERMS = 5, ROUNDS = 5, QUANTA = 6 };
 static const int32_t quanta[QUANTA] = {2, 4, 8, 16, 32, 64};
 
 /* How much better, in variances of the noise, steps must be than none, and how much of a difference is one of rounding. */

@@ -12,7 +12,8 @@ typedef struct fr_slot {
     float scale;       /* U8, S8 */
     int32_t value;     /* graph value it holds (after fusion: the last of the fused nodes'); -1 = user memory */
     int32_t producer;  /* step, -1 = the user */
-    bool must_be_nchw; /* something reads it in CHW order in another shape */
+    bool must_be_nchw; /* maps read as one row: CHW order */
+    bool is_flattened; /* something reads it in another shape: in any layout, but never in eight bits */
 } fr_slot;
 
 typedef struct fr_step_item {

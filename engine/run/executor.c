@@ -1,10 +1,13 @@
 #include "run/executor.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/status.h"
 #include "run/lane.h"
 #include "run/pin.h"
@@ -40,11 +43,14 @@ struct fr_executor {
     pthread_mutex_t mutex;
     pthread_cond_t work, finished;
     job jobs[FR_MAX_JOBS];
-    uint64_t first, next; /* jobs [first, next) are waiting or running, at index modulo FR_MAX_JOBS */
+    uint64_t first, next;       /* jobs [first, next) are waiting or running, at index modulo FR_MAX_JOBS */
+    atomic_uint_fast32_t calls; /* for work, or to stop: looked at without the mutex */
     bool stop, lost;
     fr_status failed; /* first since the last wait */
     char failed_message[512];
 };
+
+static const uint64_t awake_ns = 100000; /* a lane without work stays awake so long */
 
 static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
@@ -106,10 +112,31 @@ static void note_failure(job *j, fr_status status, const char *message) {
     snprintf(j->message, sizeof j->message, "%s", message);
 }
 
+/*
+ * With the mutex held. A core that sleeps is slow to wake, above all a virtual one, whose host gives it away: who runs batch after
+ * batch calls again at once. Others who want the core have it.
+ */
+static void await_work(fr_executor *e, bool is_core) {
+    uint_fast32_t seen = atomic_load(&e->calls);
+    bool called = false;
+    if (is_core) {
+        pthread_mutex_unlock(&e->mutex);
+        for (uint64_t until = fr_clock_ns() + awake_ns; !called && fr_clock_ns() < until;) {
+            sched_yield();
+            called = atomic_load(&e->calls) != seen;
+        }
+        pthread_mutex_lock(&e->mutex);
+        called = atomic_load(&e->calls) != seen;
+    }
+    if (!called)
+        pthread_cond_wait(&e->work, &e->mutex);
+}
+
 static void *work(void *argument) {
     worker *w = argument;
     fr_executor *e = w->executor;
-    if (e->target->facts.kind == FR_DEVICE_CPU && e->n_workers > 1)
+    bool is_core = e->target->facts.kind == FR_DEVICE_CPU && e->n_workers > 1;
+    if (is_core)
         fr_pin_lane((int32_t)(w - e->workers), e->n_workers);
     pthread_mutex_lock(&e->mutex);
     for (;;) {
@@ -117,7 +144,7 @@ static void *work(void *argument) {
         if (!j) {
             if (e->stop)
                 break;
-            pthread_cond_wait(&e->work, &e->mutex);
+            await_work(e, is_core);
             continue;
         }
         int64_t block = j->next_block++;
@@ -192,6 +219,7 @@ void fr_executor_free(fr_executor *e) {
         return;
     pthread_mutex_lock(&e->mutex);
     e->stop = true;
+    atomic_fetch_add(&e->calls, 1);
     pthread_cond_broadcast(&e->work);
     pthread_mutex_unlock(&e->mutex);
     for (int32_t i = 0; i < e->n_workers; i++)
@@ -225,6 +253,7 @@ fr_status fr_executor_submit(fr_executor *e, const void *images, int64_t count, 
     *j = (job){.images = images, .out = out, .count = count, .done = done, .user = user};
     split(e, j);
     e->next++;
+    atomic_fetch_add(&e->calls, 1);
     pthread_cond_broadcast(&e->work);
     pthread_mutex_unlock(&e->mutex);
     return FR_OK;

@@ -68,6 +68,10 @@ fr_status fr_menu_make(const fr_target *target, const fr_steps *steps, fr_menu *
     for (int32_t i = 0; i < steps->n_items; i++) {
         fr_candidate found[FR_MAX_CANDIDATES];
         fr_step step = steps->items[i].step;
+        double weights = fr_step_weight_numbers(&step) * (double)fr_dtype_bytes((fr_dtype)step.src[0].dtype);
+        if (target->facts.kind == FR_DEVICE_CPU && !is_software(target) &&
+            !fr_weights_stay(weights, (double)target->facts.cache_bytes[2]))
+            menu->items[i].fetch_ns = weights * menu->copy_ns_per_byte / 2;
         int32_t count;
         fr_step_set_n(&step, menu->groups[fr_menu_first_group(target, steps, menu)]);
         FR_TRY(fr_target_candidates(target, &step, steps->items[i].name, found, &count));
@@ -131,8 +135,10 @@ static void measure_entry(measuring *m, int32_t item, int32_t entry, int32_t gro
     if (checking_ns > m->request->budget_ns) /* where kernels take long to build, the rest is checked some other time */
         checking_ns = m->request->budget_ns;
     if (fr_clock_ns() >
-        m->until_ns + checking_ns) /* checks are done once for good: they must not spoil what is measured */
+        m->until_ns + checking_ns) { /* checks are done once for good: they must not spoil what is measured */
+        m->menu->cut_short = true;
         return;
+    }
     fr_step step = it->step;
     fr_step_set_n(&step, m->menu->groups[group_index]);
     /* scratch depends on the group: the candidate is asked for anew, and found by its name */

@@ -13,7 +13,16 @@
 
 /* ---- lanes -------------------------------------------------------------------------------------------------------- */
 
+/* No lane's clock starts while another one still compiles: it would be timed alone. */
+typedef struct start_line {
+    pthread_mutex_t mutex;
+    pthread_cond_t all_there;
+    int32_t missing;
+} start_line;
+
 typedef struct busy_lane {
+    start_line *start;
+    bool there;
     const fr_target *target;
     const fr_step *step;
     const fr_candidate *candidate;
@@ -28,13 +37,39 @@ int32_t fr_target_lanes(const fr_target *target) {
     return target->facts.lanes > 0 ? (int32_t)target->facts.lanes : 1;
 }
 
+int32_t fr_target_busy_lanes(const fr_target *target) {
+    return target->facts.kind == FR_DEVICE_CPU ? fr_target_lanes(target) : 1;
+}
+
+static void arrive(start_line *start, int32_t lanes) {
+    pthread_mutex_lock(&start->mutex);
+    start->missing -= lanes;
+    if (start->missing <= 0)
+        pthread_cond_broadcast(&start->all_there);
+    pthread_mutex_unlock(&start->mutex);
+}
+
+static void wait_at_start(void *user) {
+    busy_lane *lane = user;
+    lane->there = true;
+    arrive(lane->start, 1);
+    pthread_mutex_lock(&lane->start->mutex);
+    while (lane->start->missing > 0)
+        pthread_cond_wait(&lane->start->all_there, &lane->start->mutex);
+    pthread_mutex_unlock(&lane->start->mutex);
+}
+
 static void *run_lane(void *argument) {
     busy_lane *lane = argument;
     fr_trial trial;
     lane->status = fr_trial_open(&trial, lane->target, 1);
+    trial.ready = wait_at_start;
+    trial.ready_user = lane;
     if (lane->status == FR_OK)
         lane->status = fr_trial_measure(&trial, lane->step, lane->candidate, lane->weights, lane->ns, 0, &lane->times);
     fr_trial_close(&trial);
+    if (!lane->there) /* it failed: the others need not wait for it */
+        arrive(lane->start, 1);
     if (lane->status != FR_OK)
         snprintf(lane->message, sizeof lane->message, "%s", fr_error_sentence());
     return NULL;
@@ -50,6 +85,7 @@ static fr_status run_lanes(busy_lane *lanes, pthread_t *threads, int32_t count, 
             break;
         }
     }
+    arrive(lanes[0].start, count - started);
     for (int32_t i = 0; i < started; i++) {
         pthread_join(threads[i], NULL);
         const fr_trial_times *t = &lanes[i].times;
@@ -63,6 +99,7 @@ static fr_status run_lanes(busy_lane *lanes, pthread_t *threads, int32_t count, 
 
 fr_status fr_lanes_time(const fr_target *target, const fr_step *step, const fr_candidate *candidate,
                         const fr_weights *weights, int32_t count, uint64_t ns, fr_trial_times *out_times) {
+    start_line start = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, count};
     fr_status status = FR_OK;
     *out_times = (fr_trial_times){0, 0};
     busy_lane *lanes = fr_alloc_array((size_t)count, sizeof *lanes);
@@ -71,8 +108,8 @@ fr_status fr_lanes_time(const fr_target *target, const fr_step *step, const fr_c
         status = fr_no_memory((size_t)count * (sizeof *lanes + sizeof *threads), "threads");
     } else {
         for (int32_t i = 0; i < count; i++)
-            lanes[i] =
-                (busy_lane){.target = target, .step = step, .candidate = candidate, .weights = weights, .ns = ns};
+            lanes[i] = (busy_lane){
+                .start = &start, .target = target, .step = step, .candidate = candidate, .weights = weights, .ns = ns};
         status = run_lanes(lanes, threads, count, out_times);
     }
     fr_free(threads);
@@ -105,8 +142,8 @@ static fr_step peak_step(fr_precision precision, const fr_target *target) {
                      : precision == FR_PRECISION_INT8 ? FR_U8
                      : precision == FR_PRECISION_F64  ? FR_F64
                                                       : FR_F32;
-    int32_t n = target->facts.kind != FR_DEVICE_CPU ? 1024 : target->facts.flags & FR_DEVICE_SOFTWARE ? 64 : 1;
-    fr_step step = fr_make_conv(n, PEAK_CHANNELS, PEAK_MAP, PEAK_MAP, PEAK_CHANNELS, fr_make_window(3, 1, 1), 1);
+    fr_step step =
+        fr_make_conv(peak_inputs(target), PEAK_CHANNELS, PEAK_MAP, PEAK_MAP, PEAK_CHANNELS, fr_make_window(3, 1, 1), 1);
     step.has_bias = 0;
     step.act = FR_ACT_NONE;
     step.compute = (uint16_t)precision;
@@ -162,7 +199,7 @@ fr_status fr_target_peak(const fr_target *target, fr_precision precision, int32_
         .struct_bytes = sizeof weights, .weight = w->weight, .weight_s8 = w->weight_s8, .weight_scale = w->scale};
     fr_step step = peak_step(precision, target);
     /* one lane fills a wide device: the best time of one of several is a time when the others rested */
-    int32_t lanes = target->facts.kind != FR_DEVICE_CPU ? 1 : threads > 0 ? threads : fr_target_lanes(target);
+    int32_t lanes = target->facts.kind == FR_DEVICE_CPU && threads > 0 ? threads : fr_target_busy_lanes(target);
     fr_status status = best_peak(target, &step, &weights, lanes, kernels, ms, out_ops_per_s);
     fr_free(w);
     return status;

@@ -4,8 +4,9 @@
 
 #include "run/trial.h"
 
-int32_t fr_target_lanes(const fr_target *target); /* at least 1 */
-/* As a session would load the device: each lane on its own copy, for about ns; the slowest lane's times. */
+int32_t fr_target_lanes(const fr_target *target);      /* at least 1 */
+int32_t fr_target_busy_lanes(const fr_target *target); /* that fill it: one fills a wide device */
+/* As a session would load the device: each lane on its own copy, for about ns, all from the same moment; the slowest lane's times. */
 fr_status fr_lanes_time(const fr_target *target, const fr_step *step, const fr_candidate *candidate,
                         const fr_weights *weights, int32_t lanes, uint64_t ns, fr_trial_times *out_times) FR_MUST_CHECK;
 double fr_peak_ops(const fr_target *target); /* of a launch of the step that shows the peak */

@@ -53,6 +53,7 @@ fr_status fr_picked_write(const fr_plan_owner *owner, const fr_steps *steps, con
     fr_json_int_member(&w, "block", picked->block);
     fr_json_int_member(&w, "lanes", picked->lanes);
     fr_json_int_member(&w, "lane_threads", picked->lane_threads);
+    fr_json_int_member(&w, "cut_short_ms", picked->short_ms);
     fr_json_key(&w, "steps");
     fr_json_begin_array(&w);
     for (int32_t i = 0; i < steps->n_items; i++)
@@ -177,12 +178,14 @@ static fr_status read_step(const fr_target *target, const fr_step_item *item, co
 fr_status fr_plan_text_read(const fr_plan_text *text, const fr_target *target, const fr_steps *steps,
                             const fr_menu *menu, const fr_plan_bounds *bounds, fr_picked *out_picked) {
     double block = fr_json_number(text->root, "block", 0), lanes = fr_json_number(text->root, "lanes", 0),
-           threads = fr_json_number(text->root, "lane_threads", -1);
+           threads = fr_json_number(text->root, "lane_threads", -1),
+           short_ms = fr_json_number(text->root, "cut_short_ms", 0);
     if (!fr_plan_text_fits(text, steps))
         return fr_fail(FR_INVALID, "the plan is cut into other steps than the device offers");
     if (!whole(block, 1, bounds->block) || lanes != bounds->lanes ||
         (threads != 1 && (bounds->wide <= 1 || threads != bounds->wide)))
         return fr_fail(FR_INVALID, "the plan's block or lanes make no sense");
+    out_picked->short_ms = whole(short_ms, 0, 1e15) ? (int64_t)short_ms : 0;
     out_picked->block = (int32_t)block;
     out_picked->lanes = (int32_t)lanes;
     out_picked->lane_threads = (int32_t)threads;

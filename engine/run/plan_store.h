@@ -13,7 +13,8 @@ typedef struct fr_picked {
     const fr_candidate **candidates; /* one an item, into the menu */
     int32_t *groups;                 /* inputs, one an item */
     int32_t block, lanes, lane_threads;
-    int32_t cut; /* whose steps these are */
+    int32_t cut;      /* whose steps these are */
+    int64_t short_ms; /* of measuring, which was not enough for all there was to measure; 0 = it was */
 } fr_picked;
 
 /* Who a choice is for. */

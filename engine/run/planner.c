@@ -14,7 +14,7 @@
 #include "run/probe_store.h"
 #include "run/programs.h"
 
-enum { MEASURED = 8, MOST_MEASURED = 64, FURTHER = 4, PASSES = 3 };
+enum { MOST_MEASURED = FR_PLANNER_MOST };
 
 /* ---- options --------------------------------------------------------------------------------------------------- */
 
@@ -87,6 +87,7 @@ static fr_status load_file(fr_planner *p) {
     snprintf(p->name, sizeof p->name, "%s", p->probe.name);
     snprintf(p->driver, sizeof p->driver, "%s", p->probe.driver);
     snprintf(p->path, sizeof p->path, "%s", p->options.profile);
+    p->stale = fr_probe_is_stale(&p->probe);
     fr_status status = fr_predictor_new(&p->probe, &p->predictor);
     return status == FR_OK ? FR_OK : fr_fail_within(status, "'%s'", p->options.profile);
 }
@@ -189,7 +190,7 @@ void fr_planner_free(fr_planner *p) {
 
 /* ---- choosing -------------------------------------------------------------------------------------------------- */
 
-static fr_status predict_all(fr_planner *p) {
+fr_status fr_planner_predict(fr_planner *p) {
     const fr_plan_options *o = &p->options;
     uint64_t begin = fr_clock_ns();
     FR_TRY(fr_planner_variants(p));
@@ -207,36 +208,18 @@ static fr_status predict_all(fr_planner *p) {
     return FR_OK;
 }
 
-/* What is predicted to win, and what else there is room for; then what the first measurements make hopeful. */
-static fr_status measure(fr_planner *p) {
-    int32_t list[MOST_MEASURED], most = p->options.measure > 0 ? p->options.measure : MEASURED;
-    most = most > 1 ? most : 2; /* no fold wins that was not measured beside fold 1 */
-    int32_t count = fr_choice_finalists(&p->question, &p->choice, most, list);
-    count = fr_planner_settle(p, list, count);
-    FR_TRY(fr_planner_promising(p, most, list, &count));
-    for (int pass = 0; pass < PASSES; pass++) {
-        count = fr_planner_settle(p, list, count);
-        if (count == 0)
-            break;
-        FR_TRY(fr_planner_measure(p, list, count));
-        fr_planner_apply_records(p);
-        count = 0;
-        FR_TRY(fr_planner_promising(p, FURTHER, list, &count));
-    }
-    return FR_OK;
-}
-
 static fr_status choose(fr_planner *p) {
-    FR_TRY(predict_all(p));
+    FR_TRY(fr_planner_predict(p));
     if (!fr_planner_measures(p))
         return FR_OK;
     uint64_t begin = fr_clock_ns();
-    p->from_cache = !p->options.fresh && fr_planner_load(p);
-    if (p->from_cache) {
+    bool known = !p->options.fresh && fr_planner_load(p);
+    if (known)
         fr_planner_apply_records(p);
+    p->from_cache = known && !p->retries;
+    if (p->from_cache)
         return FR_OK;
-    }
-    FR_TRY(measure(p));
+    FR_TRY(fr_planner_decide(p, fr_planner_measure));
     p->measure_s = (double)(fr_clock_ns() - begin) / 1e9;
     fr_planner_store(p);
     return FR_OK;
@@ -295,6 +278,7 @@ static fr_status answer(const fr_planner *p, fr_plan_result *out) {
     out->n_rows = p->choice.n_options;
     for (size_t i = 0; i < out->n_rows; i++)
         fill_row(p, &p->choice.options[i], &out->rows[i]);
+    out->plain_accuracy = fr_choice_plain_accuracy(&p->question);
     out->choice = fr_choice_winner(&p->question, &p->choice);
     const fr_planner_record *best =
         out->choice >= 0 ? fr_planner_find_record(p, &p->choice.options[out->choice]) : NULL;

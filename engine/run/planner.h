@@ -26,11 +26,13 @@ typedef struct fr_planner_record {
     double images_per_s, low, high, ms;
     uint64_t bytes;
     bool failed;
+    fr_status status; /* of the failure */
     char why[256];
     char *kernels; /* fr_session_plan_text's; NULL where there are none */
+    int32_t race;  /* those of one race ran in turn; 0 = not of this call */
 } fr_planner_record;
 
-enum { FR_PLANNER_BATCHES = 16 };
+enum { FR_PLANNER_BATCHES = 16, FR_PLANNER_MOST = 64 /* options that are measured at first */ };
 
 typedef struct fr_planner {
     fr_context *context;
@@ -49,13 +51,16 @@ typedef struct fr_planner {
     fr_choice choice;
     fr_planner_record *records;
     size_t n_records, cap_records;
+    int32_t n_races;
     bool from_cache;
+    bool retries; /* something failed the last time that may do now */
     double choose_ms, measure_s;
     double done_before, done_span; /* of the whole: what fr_planner_tell's fraction is of */
 } fr_planner;
 
 /* planner.c: checks the options, finds the probe. Free with fr_planner_free, whatever it answers. */
 fr_status fr_planner_begin(fr_planner *p, fr_context *context, const fr_plan_options *options) FR_MUST_CHECK;
+fr_status fr_planner_predict(fr_planner *p) FR_MUST_CHECK; /* all there is to choose from, ranked */
 void fr_planner_free(fr_planner *p);
 /* FR_CANCELLED when the user wants no more. */
 fr_status fr_planner_tell(fr_planner *p, const char *what, double fraction) FR_MUST_CHECK;
@@ -68,22 +73,39 @@ fr_status fr_planner_add_variant(fr_planner *p, int32_t index, int32_t fold, fr_
 void fr_planner_free_variants(fr_planner *p);
 fr_status fr_planner_batches(fr_planner *p) FR_MUST_CHECK;
 
-/* planner_measure.c: the options by their indices in the choice, interleaved; a record each. What fails is a record with its reason. */
-fr_status fr_planner_measure(fr_planner *p, const int32_t *options, int32_t count) FR_MUST_CHECK;
+/* planner_measure.c: the options by their indices in the choice, interleaved; a record each. What fails is a record with its reason. A duel
+ * is of options that have their records: short rounds say again how they compare, at the speed that the machine had in the mean. */
+fr_status fr_planner_measure(fr_planner *p, const int32_t *options, int32_t count, bool is_duel) FR_MUST_CHECK;
 fr_session_options fr_planner_session(const fr_planner *p, fr_precision precision, fr_schedule schedule, int64_t batch);
 
 /* planner_records.c */
 fr_status fr_planner_add_record(fr_planner *p, const fr_planner_record *record) FR_MUST_CHECK;
-const fr_planner_record *fr_planner_find_record(const fr_planner *p, const fr_option *option);
+fr_planner_record *fr_planner_find_record(const fr_planner *p, const fr_option *option);
 /* Writes the records into the choice's options, judges the limits by them, and ranks again. */
 void fr_planner_apply_records(fr_planner *p);
-/* Adds options to the list, up to `most`, that may be better than the best that was measured, by how measuring differed from predicting: of
- * each fold, precision and schedule that is not in the list yet the best, then of each rounding. */
-fr_status fr_planner_promising(const fr_planner *p, int32_t most, int32_t *list, int32_t *count) FR_MUST_CHECK;
-/* In the place of each the option with the smallest batch that is as good, once and not yet measured; returns how many are left. */
-int32_t fr_planner_settle(const fr_planner *p, int32_t *options, int32_t count);
 
-/* planner_cache.c */
+/* planner_trust.c. Memory to ask it is its own: one asks at a time. */
+typedef struct fr_trust {
+    const fr_planner *planner;
+    const fr_option **of; /* measured */
+    double *numbers;
+    int32_t n;
+    double mean_speed, mean_bytes; /* logarithms: what is wrong with all predictions alike */
+    double scale;
+} fr_trust;
+typedef struct fr_trusted {
+    double speed, bytes; /* what is likely to be measured, over what is predicted */
+    double unsure;       /* of the speed: the share by which it may be off as well as not */
+} fr_trusted;
+fr_status fr_trust_make(const fr_planner *p, fr_trust *out_trust) FR_MUST_CHECK;
+fr_trusted fr_trust_ask(const fr_trust *trust, const fr_option *option);
+void fr_trust_free(fr_trust *trust);
+
+/* planner_decide.c: what to measure, in which order, and when there is enough. `measure`: fr_planner_measure. */
+typedef fr_status (*fr_planner_measurer)(fr_planner *p, const int32_t *options, int32_t count, bool is_duel);
+fr_status fr_planner_decide(fr_planner *p, fr_planner_measurer measure) FR_MUST_CHECK;
+
+/* planner_cache.c. Of failures those alone are kept that will be the same the next time. */
 bool fr_planner_load(fr_planner *p);
 void fr_planner_store(const fr_planner *p);
 

@@ -10,7 +10,7 @@
 #include "run/context.h"
 #include "run/planner.h"
 
-enum { FORMAT = 1, MOST_RECORDS = 1024 };
+enum { FORMAT = 2, MOST_RECORDS = 1024 };
 
 /* ---- the question ---------------------------------------------------------------------------------------------- */
 
@@ -60,6 +60,7 @@ static char *make_key(const fr_planner *p) {
                               q->limits.max_latency_ms,
                               (double)q->limits.max_bytes,
                               q->limits.max_drop,
+                              q->plain_accuracy,
                               o->exact,
                               o->threads,
                               o->measure,
@@ -89,20 +90,28 @@ static void write_record(fr_json_writer *w, const fr_planner_record *r) {
     fr_json_end_object(w);
 }
 
-/* Nothing is kept where everything failed: the reason may be gone the next time. */
+/* Memory that others held, a driver that stumbled: the reason may be gone the next time. */
+static bool may_do_again(const fr_planner_record *r) {
+    return r->failed && r->status != FR_UNSUPPORTED;
+}
+
+/* Nothing is kept where everything failed. */
 void fr_planner_store(const fr_planner *p) {
     fr_json_writer w = {.indent = 1};
-    bool any = false;
+    bool any = false, retries = false;
     char *key = make_key(p);
     fr_json_begin_object(&w);
     fr_json_int_member(&w, "format", FORMAT);
     fr_json_key(&w, "measured");
     fr_json_begin_array(&w);
     for (size_t i = 0; i < p->n_records; i++) {
-        write_record(&w, &p->records[i]);
+        retries |= may_do_again(&p->records[i]);
         any |= !p->records[i].failed;
+        if (!may_do_again(&p->records[i]))
+            write_record(&w, &p->records[i]);
     }
     fr_json_end_array(&w);
+    fr_json_bool_member(&w, "retries", retries);
     fr_json_end_object(&w);
     if (key && any && !w.text.failed)
         fr_cache_store_text(p->context->cache, key, w.text.data);
@@ -136,6 +145,7 @@ static bool read_record(const fr_planner *p, const fr_json *from, fr_planner_rec
     r->high = fr_json_number(from, "high", -1);
     r->ms = fr_json_number(from, "ms", -1);
     r->failed = fr_json_bool(from, "failed", false);
+    r->status = r->failed ? FR_UNSUPPORTED : FR_OK;
     double bytes = fr_json_number(from, "bytes", -1);
     if (!(bytes >= 0 && bytes < 1e18) || !(r->low >= 0 && r->low <= r->images_per_s && r->images_per_s <= r->high) ||
         !(r->ms >= 0) || r->failed != (r->images_per_s <= 0))
@@ -186,6 +196,7 @@ bool fr_planner_load(fr_planner *p) {
     if (key && fr_cache_load_text(p->context->cache, key, &text) == FR_OK &&
         fr_json_parse(text, strlen(text), &doc) == FR_OK) {
         good = read_all(p, fr_json_root(doc));
+        p->retries = good && fr_json_bool(fr_json_root(doc), "retries", false);
         fr_json_free(doc);
         if (!good)
             fr_log(FR_LOG_WARNING, "a plan in the cache makes no sense and is made again");

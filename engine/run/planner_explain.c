@@ -16,6 +16,8 @@ typedef struct explaining {
     const fr_plan_row *row;
     fr_explanation *out;
     size_t cap_kernels;
+    double begin, span; /* of the progress: the network that is timed now */
+    bool stopped;
 } explaining;
 
 typedef struct side { /* one of the two networks */
@@ -195,15 +197,30 @@ static fr_status explain_kernels(explaining *e, const fr_session *session) {
 
 /* ---- both ------------------------------------------------------------------------------------------------------ */
 
+static fr_status tell(explaining *e, const char *what, double fraction) {
+    return e->stopped ? FR_CANCELLED : fr_planner_tell(&e->p, what, e->begin + e->span * fraction);
+}
+
+/* A session does not stop in the midst of its opening; what comes behind it does not begin then. */
+static void tell_session(void *user, const char *what, double fraction) {
+    explaining *e = user;
+    e->stopped |= tell(e, what, (fraction < 0 ? 0 : fraction > 1 ? 1 : fraction) / 2) != FR_OK;
+}
+
 static fr_status measure(explaining *e, int32_t variant, bool is_chosen, side *s) {
     fr_session_info info = FR_OPTIONS(fr_session_info);
     fr_session_options o = fr_planner_session(&e->p, e->row->precision, e->row->schedule, e->row->batch);
+    const char *what = is_chosen ? "timing the steps of the choice" : "timing the steps at fold 1";
     fr_session *session;
     fr_status status = FR_OK;
-    FR_TRY(fr_planner_tell(&e->p, is_chosen ? "timing the steps of the choice" : "timing the steps at fold 1",
-                           is_chosen ? 0 : 0.5));
+    o.plan = is_chosen ? e->p.options.kernels : NULL;
+    o.progress = tell_session;
+    o.progress_user = e;
+    FR_TRY(tell(e, what, 0));
     FR_TRY(fr_session_open(e->p.context, e->p.variants[variant].model, &o, &session));
+    FR_GO(cleanup, tell(e, what, 0.5));
     FR_GO(cleanup, time_steps(session, s));
+    FR_GO(cleanup, tell(e, what, 1));
     if (is_chosen) {
         FR_GO(cleanup, fr_session_describe(session, &info));
         snprintf(e->out->schedule, sizeof e->out->schedule, "%s", info.schedule);
@@ -254,17 +271,21 @@ static fr_status find_variants(explaining *e, int32_t *out_plain) {
 
 fr_status fr_plan_explain(fr_context *context, const fr_plan_options *options, const fr_plan_row *row,
                           fr_explanation *out_explanation) {
-    explaining e = {.row = row, .out = out_explanation};
+    explaining e = {.row = row, .out = out_explanation, .span = 1};
     side plain = {0}, chosen = {0};
     int32_t at;
     fr_status status;
     memset(out_explanation, 0, sizeof *out_explanation);
     FR_GO(cleanup, fr_planner_begin(&e.p, context, options));
     FR_GO(cleanup, find_variants(&e, &at));
+    e.span = at > 0 ? 0.5 : 1;
     FR_GO(cleanup, explain_side(&e, 0, true, &chosen));
+    e.begin = e.span;
     if (at >= 0)
         FR_GO(cleanup, at == 0 ? copy_side(&chosen, &plain) : explain_side(&e, at, false, &plain));
 cleanup:
+    if (status == FR_CANCELLED)
+        status = fr_fail(FR_CANCELLED, "interrupted: nothing was explained");
     fr_planner_free(&e.p);
     out_explanation->plain = plain.steps;
     out_explanation->n_plain = plain.count;

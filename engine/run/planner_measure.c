@@ -1,4 +1,5 @@
 /* The best options of a plan, run as a user would run them: tuned, opened afresh, then in turn, so that drift hits all alike. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +10,11 @@
 #include "base/status.h"
 #include "run/planner.h"
 
-enum { SURE_ROUNDS = 3, LEAST_ROUNDS = 5, MOST_ROUNDS = 24, TUNE_MS = 1500 };
+enum { SURE_ROUNDS = 3, LEAST_ROUNDS = 5, DUEL_ROUNDS = 9, MOST_ROUNDS = 24, TUNE_MS = 1500 };
 
 static const uint64_t round_ns = 40000000;    /* an option runs at least this long in each */
 static const uint64_t option_ns = 1200000000; /* and in all of them about this long at most */
+static const uint64_t duel_ns = 600000000;    /* in a duel */
 static const double hopeless = 0.6;           /* of the best: after two rounds it runs no more */
 
 typedef struct runner {
@@ -30,6 +32,7 @@ typedef struct race {
     fr_planner *p;
     runner *runners;
     int32_t count;
+    bool is_duel;
     uint8_t *images;
     float *out;
     int32_t step, steps; /* for progress */
@@ -51,12 +54,13 @@ fr_session_options fr_planner_session(const fr_planner *p, fr_precision precisio
 
 /* ---- opening --------------------------------------------------------------------------------------------------- */
 
-static void fail(runner *r) {
+static void fail(runner *r, fr_status status) {
     char *kernels = r->record.kernels;
     r->record.kernels = NULL;
     fr_string_free(kernels);
     r->record.images_per_s = r->record.low = r->record.high = 0;
     r->record.failed = true;
+    r->record.status = status;
     r->n = 0;
     snprintf(r->record.why, sizeof r->record.why, "%s", fr_error_sentence());
     fr_session_close(r->session);
@@ -116,7 +120,7 @@ static void open_runner(race *a, runner *r, bool alone) {
         r->session = NULL;
         r->crowded = true;
     } else if (status != FR_OK) {
-        fail(r);
+        fail(r, status);
     }
 }
 
@@ -160,6 +164,8 @@ static bool overlap(const runner *a, const runner *b) {
 
 /* The first rounds are everybody's; the others are for those that cannot be told from the best. */
 static bool wants_more(const race *a, const runner *r, const runner *best) {
+    if (a->is_duel)
+        return r->session && r->n < DUEL_ROUNDS && (r->n < SURE_ROUNDS || r->spent_ns < duel_ns);
     if (!r->session || r->n == MOST_ROUNDS || (r->n >= SURE_ROUNDS && r->spent_ns > option_ns))
         return false;
     if (r->n < LEAST_ROUNDS)
@@ -174,8 +180,9 @@ static void run_round(race *a, runner *r) {
     uint64_t begin = fr_clock_ns(), now;
     int64_t images = 0;
     do {
-        if (run_once(a, r) != FR_OK) {
-            fail(r);
+        fr_status status = run_once(a, r);
+        if (status != FR_OK) {
+            fail(r, status);
             return;
         }
         images += r->record.batch;
@@ -226,8 +233,9 @@ static fr_status tune_all(race *a) {
         tell_session(a, "opening", 0);
         if (a->stopped)
             return fr_fail(FR_CANCELLED, "interrupted: no plan was made");
-        if (r->before <= 0 && tune(a, r) != FR_OK)
-            fail(r);
+        fr_status status = r->before > 0 ? FR_OK : tune(a, r);
+        if (status != FR_OK)
+            fail(r, status);
     }
     return FR_OK;
 }
@@ -244,7 +252,7 @@ static fr_status race_all(race *a) {
     }
     for (int32_t i = 0; i < a->count; i++) {
         runner *r = &a->runners[i];
-        if (!r->crowded)
+        if (!r->crowded || a->is_duel) /* alone there is nothing to compare it with */
             continue;
         open_runner(a, r, true);
         FR_TRY(run_rounds(a));
@@ -254,12 +262,15 @@ static fr_status race_all(race *a) {
     return FR_OK;
 }
 
-/* As the new ones would have been with the machine as it was when the others ran. */
+/* As all would have been with the machine as it was when those that are known ran. */
 static void undo_drift(race *a) {
-    double drift = 1;
+    double sum = 0, known = 0;
     for (int32_t i = 0; i < a->count; i++)
-        if (a->runners[i].before > 0 && a->runners[i].n > 0)
-            drift = a->runners[i].before / a->runners[i].record.images_per_s;
+        if (a->runners[i].before > 0 && a->runners[i].n > 0) {
+            sum += log(a->runners[i].before / a->runners[i].record.images_per_s);
+            known += 1;
+        }
+    double drift = known > 0 ? exp(sum / known) : 1;
     for (int32_t i = 0; i < a->count; i++) {
         fr_planner_record *r = &a->runners[i].record;
         r->images_per_s *= drift;
@@ -269,12 +280,31 @@ static void undo_drift(race *a) {
     }
 }
 
+static void keep_again(race *a, const runner *r) {
+    const fr_planner_record *now = &r->record;
+    fr_planner_record *record = fr_planner_find_record(a->p, &(fr_option){.variant = now->variant,
+                                                                          .precision = now->precision,
+                                                                          .schedule = now->schedule,
+                                                                          .batch = now->batch});
+    if (!record || r->n < SURE_ROUNDS)
+        return;
+    record->images_per_s = now->images_per_s;
+    record->low = now->low;
+    record->high = now->high;
+    record->ms = now->ms;
+    record->race = a->p->n_races;
+}
+
 static fr_status keep_all(race *a) {
     undo_drift(a);
+    a->p->n_races++;
     for (int32_t i = 0; i < a->count; i++) {
         runner *r = &a->runners[i];
+        if (a->is_duel)
+            keep_again(a, r);
         if (r->before > 0)
             continue;
+        r->record.race = a->p->n_races;
         FR_TRY(fr_planner_add_record(a->p, &r->record));
         r->record.kernels = NULL; /* the record's now */
     }
@@ -289,29 +319,39 @@ static void make_runner(race *a, int32_t option) {
         .variant = o->variant, .precision = o->precision, .schedule = o->schedule, .batch = o->batch};
 }
 
-/* The best so far runs along with those that come later. */
-static fr_status add_reference(race *a) {
-    fr_planner *p = a->p;
-    int32_t winner = p->n_records > 0 ? fr_choice_winner(&p->question, &p->choice) : -1;
-    const fr_planner_record *known = winner >= 0 ? fr_planner_find_record(p, &p->choice.options[winner]) : NULL;
+/* One that has its record runs again, with the kernels that it had. */
+static fr_status add_known(race *a, int32_t option) {
+    const fr_planner_record *known = fr_planner_find_record(a->p, &a->p->choice.options[option]);
     if (!known || known->failed || !known->kernels)
         return FR_OK;
-    make_runner(a, winner);
+    make_runner(a, option);
     runner *r = &a->runners[a->count - 1];
     r->before = known->images_per_s;
     r->record.kernels = fr_strdup(known->kernels);
     return r->record.kernels ? FR_OK : fr_no_memory(strlen(known->kernels), "a measurement");
 }
 
-fr_status fr_planner_measure(fr_planner *p, const int32_t *options, int32_t count) {
-    race a = {.p = p};
+/* The best so far runs along with those that come later. */
+static fr_status add_runners(race *a, const int32_t *options, int32_t count) {
+    for (int32_t i = 0; i < count; i++) {
+        if (a->is_duel)
+            FR_TRY(add_known(a, options[i]));
+        else
+            make_runner(a, options[i]);
+    }
+    int32_t winner = !a->is_duel && a->p->n_records > 0 ? fr_choice_winner(&a->p->question, &a->p->choice) : -1;
+    return winner >= 0 ? add_known(a, winner) : FR_OK;
+}
+
+fr_status fr_planner_measure(fr_planner *p, const int32_t *options, int32_t count, bool is_duel) {
+    race a = {.p = p, .is_duel = is_duel};
     fr_status status = FR_OK;
     a.runners = fr_alloc_array((size_t)count + 1, sizeof *a.runners);
     if (!a.runners)
         return fr_no_memory((size_t)count * sizeof *a.runners, "a measurement");
-    for (int32_t i = 0; i < count; i++)
-        make_runner(&a, options[i]);
-    FR_GO(cleanup, add_reference(&a));
+    FR_GO(cleanup, add_runners(&a, options, count));
+    if (a.count == 0) /* a duel of options whose kernels are not known */
+        goto cleanup;
     a.steps = 2 * a.count;
     FR_GO(cleanup, make_buffers(&a));
     FR_GO(cleanup, race_all(&a));

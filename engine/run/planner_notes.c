@@ -5,8 +5,10 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "plan/choose_parts.h"
 #include "run/planner.h"
 
+enum { MOST_NAMED = 6 };
 static const double equal = 0.01, off = 0.25, noisy_share = 0.05, large_drift = 0.1;
 
 typedef struct notes {
@@ -139,6 +141,45 @@ static void add_rounding(notes *n) {
 
 /* ---- what is not known ----------------------------------------------------------------------------------------- */
 
+/* "two.onnx"; "v1 at f=2, widths rounded up:16" */
+static void add_variant(notes *n, int32_t variant) {
+    const fr_variant *shape = &n->p->shapes[variant];
+    fr_text_add(&n->text, "%s", n->p->variants[variant].label);
+    if (n->p->variants[variant].made)
+        fr_text_add(&n->text, " at f=%d", shape->fold);
+    if (shape->quantum > 1)
+        fr_text_add(&n->text, ", widths rounded %s:%d", fr_round_name(shape->round), shape->quantum);
+}
+
+/* A limit on the drop keeps out nothing whose accuracy is unknown. */
+static void add_unjudged(notes *n, bool shapes) {
+    const char *until = shapes ? "these shapes are trained and their accuracies are in the files"
+                               : "each file tells its accuracy (foldrun.accuracy)";
+    int32_t named = 0, unknown = 0, folded = 0, folded_unknown = 0;
+    for (int32_t i = 0; i < n->p->n_variants; i++) {
+        bool is_unknown = n->p->shapes[i].accuracy<0, is_folded = n->p->shapes[i].fold> 1;
+        unknown += is_unknown;
+        folded += is_folded;
+        folded_unknown += is_folded && is_unknown;
+    }
+    if (n->r->plain_accuracy < 0 || (folded > 0 && folded_unknown == folded)) {
+        fr_text_add(
+            &n->text, "a limit on the drop in accuracy could not be judged%s: ranked by speed alone, until %s\n",
+            n->r->plain_accuracy < 0 && folded_unknown < folded ? ", for that of fold 1 is unknown" : "", until);
+        return;
+    }
+    fr_text_add(&n->text,
+                "the limit on the drop in accuracy cannot judge what has none in its file, and is ranked by speed: ");
+    for (int32_t i = 0; i < n->p->n_variants && named < MOST_NAMED; i++)
+        if (n->p->shapes[i].accuracy < 0) {
+            fr_text_add(&n->text, "%s", named++ > 0 ? "; " : "");
+            add_variant(n, i);
+        }
+    if (unknown > named)
+        fr_text_add(&n->text, "; and %d more", unknown - named);
+    fr_text_add(&n->text, "\n");
+}
+
 static void add_training(notes *n) {
     const fr_plan_row *choice = choice_of(n);
     int32_t least = INT32_MAX, most = 0;
@@ -153,9 +194,7 @@ static void add_training(notes *n) {
     else if (most > 0)
         fr_text_add(&n->text, "the shapes of fold %d..%d are not trained: accuracy is unknown\n", least, most);
     if (n->r->drop_unjudged)
-        fr_text_add(&n->text, "a limit on the drop in accuracy could not be judged: ranked by speed alone, until %s\n",
-                    most > 0 ? "these shapes are trained and their accuracies are in the files"
-                             : "each file tells its accuracy (foldrun.accuracy)");
+        add_unjudged(n, most > 0);
     if (!choice || choice->trained)
         return;
     const fr_planner_variant *v = variant_of(n, choice->model, choice->fold, choice->round, choice->quantum);
@@ -163,10 +202,29 @@ static void add_training(notes *n) {
         fr_text_add(&n->text, "%s has no trained weights\n", choice->label);
         return;
     }
-    fr_text_add(&n->text, "to be trained: %s at f=%d", choice->label, choice->fold);
-    if (choice->quantum > 1)
-        fr_text_add(&n->text, ", widths rounded %s:%d", fr_round_name(choice->round), choice->quantum);
+    fr_text_add(&n->text, "to be trained: ");
+    add_variant(n, (int32_t)(v - n->p->variants));
     fr_text_add(&n->text, "\n");
+}
+
+static bool was_measured(const fr_probe *probe, fr_precision precision) {
+    for (size_t i = 0; i < probe->n_points; i++)
+        if (probe->points[i].precision == precision && probe->points[i].ns > 0)
+            return true;
+    return false;
+}
+
+/* Precisions of the plan that the profile was not made for: limits are all that is known of them. */
+static void add_precisions(notes *n, const char *what) {
+    fr_text list = {0};
+    for (int i = 0; i < FR_PRECISIONS; i++)
+        if (n->p->options.precisions >> i & 1u && !was_measured(&n->p->probe, (fr_precision)i))
+            fr_text_add(&list, "%s%s", list.length > 0 ? ", " : "", fr_precision_name((fr_precision)i));
+    if (list.length > 0)
+        fr_text_add(&n->text, "%s has no %s: 'foldrun profile --device %s' measures it\n", what, list.data,
+                    n->r->device);
+    n->text.failed |= list.failed;
+    fr_text_free(&list);
 }
 
 static void add_profile(notes *n) {
@@ -181,6 +239,7 @@ static void add_profile(notes *n) {
     if (choice && choice->guessed_steps > 0)
         fr_text_add(&n->text, "%d of %d steps lie beyond what was measured of the device\n", choice->guessed_steps,
                     choice->n_steps);
+    add_precisions(n, what);
     if (n->r->stale_profile)
         fr_text_add(&n->text,
                     "%s is stale: it is of another driver or foldrun; 'foldrun profile --device %s' makes a new one\n",
@@ -222,15 +281,53 @@ static void add_measuring(notes *n) {
         fr_text_add(&n->text, "int8 ranges come from seeded images: calibrate before trusting answers\n");
 }
 
+static bool any_measured(const notes *n) {
+    for (size_t i = 0; i < n->r->n_rows; i++)
+        if (n->r->rows[i].measured > 0)
+            return true;
+    return false;
+}
+
+/* By how much the best that there is breaks them. What a drop keeps out is not near them, however fast it is. */
+static void add_nearest(notes *n, bool measured) {
+    const fr_choice *choice = &n->p->choice;
+    const fr_option *best = NULL;
+    double least = 0;
+    fr_limit limit = FR_LIMIT_NONE;
+    for (size_t i = 0; i < choice->n_options; i++) {
+        const fr_option *o = &choice->options[i];
+        fr_limit of = FR_LIMIT_NONE;
+        double excess = fr_option_excess(&n->p->question, o, &of);
+        if (o->broken == FR_LIMIT_DROP || excess <= 1 || (measured && o->measured <= 0) || (best && excess >= least))
+            continue;
+        best = o;
+        least = excess;
+        limit = of;
+    }
+    if (!best)
+        return;
+    fr_text_add(&n->text, "the nearest, f=%d %s %s in batches of %lld, %s ", n->p->shapes[best->variant].fold,
+                fr_precision_name(best->precision), fr_schedule_name(best->schedule), (long long)best->batch,
+                measured ? "was measured" : "is predicted");
+    const char *what = limit == FR_LIMIT_LATENCY ? "latency" : "memory";
+    if (least < 2)
+        fr_text_add(&n->text, "%.2g %% over the limit on %s\n", (least - 1) * 100, what);
+    else
+        fr_text_add(&n->text, "at %.3g times the limit on %s\n", least, what);
+}
+
 /* How near the limits it comes. */
 static void add_limits(notes *n) {
     const fr_limits *limits = &n->p->question.limits;
     double least_ms = HUGE_VAL, least_mb = HUGE_VAL;
+    bool measured = any_measured(n);
     if (n->r->choice >= 0)
         return;
     fr_text_add(&n->text, "every option breaks a limit");
     for (size_t i = 0; i < n->r->n_rows; i++) {
         const fr_plan_row *row = &n->r->rows[i];
+        if (measured && row->measured <= 0) /* no prediction is believed where there is more */
+            continue;
         double ms = row->measured > 0 ? row->measured_ms : row->predicted_ms;
         double mb = (double)(row->measured > 0 ? row->measured_bytes : row->predicted_bytes) / 1e6;
         least_ms = ms < least_ms ? ms : least_ms;
@@ -243,6 +340,7 @@ static void add_limits(notes *n) {
         fr_text_add(&n->text, "; the smallest takes %.3g MB, the limit is %.3g MB", least_mb,
                     (double)limits->max_bytes / 1e6);
     fr_text_add(&n->text, "\n");
+    add_nearest(n, measured);
 }
 
 fr_status fr_planner_notes(const fr_planner *p, const fr_plan_result *result, char **out_notes) {

@@ -80,6 +80,13 @@ static double accuracy_at(const fr_model_info *info, int32_t fold) {
     return -1;
 }
 
+/* A drop is counted from it, whether or not fold 1 is asked for. */
+static void note_plain(fr_planner *p, const fr_model_info *info) {
+    double accuracy = accuracy_at(info, 1);
+    if (accuracy > p->question.plain_accuracy)
+        p->question.plain_accuracy = accuracy;
+}
+
 /* ---- one variant ----------------------------------------------------------------------------------------------- */
 
 static void free_variant(fr_planner_variant *v) {
@@ -293,6 +300,8 @@ static fr_status take_models(fr_planner *p) {
     for (int32_t i = 0; i < (int32_t)p->options.n_models; i++) {
         fr_model_info info = FR_OPTIONS(fr_model_info);
         FR_TRY(fr_model_describe(p->options.models[i], &info));
+        if (info.fold == 1)
+            note_plain(p, &info);
         if (is_wanted_fold(p, info.fold))
             FR_TRY(fr_planner_add_variant(p, i, 0, as_it_is));
     }
@@ -312,6 +321,7 @@ fr_status fr_planner_variants(fr_planner *p) {
             p->options.n_folds = sizeof usual / sizeof usual[0];
             memcpy(p->options.folds, usual, sizeof usual);
         }
+        note_plain(p, &info);
         FR_TRY(make_shapes(p));
     }
     for (int32_t i = 0; i < p->n_variants; i++) /* they stay where they are from here on */

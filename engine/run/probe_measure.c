@@ -12,6 +12,7 @@
 enum { REFINED = 24 }; /* points at a time */
 static const uint64_t save_every_ns = 5000000000;
 static const double runs_share = 0.38, run_s = 2.5; /* of the budget, for the runs; about what one takes */
+static const double slow_share = 0.5, slow_s = 4;   /* the same where programs are slow to build and to run */
 static const double scalar_share = 0.002;           /* of it, for finding the kernel of a step that is no point */
 
 /* ---- time, and who watches it ------------------------------------------------------------------------------------- */
@@ -57,9 +58,11 @@ fr_status fr_prober_says(fr_prober *p, const char *what) {
     return fr_fail(FR_CANCELLED, "interrupted: what was measured until then is in '%s'", p->path);
 }
 
+/* All of the list. What was put in where lines jump is no part of it: there may always be more. */
 static bool is_complete(const fr_probe *probe) {
     for (size_t i = 0; i < probe->n_points; i++)
-        if (probe->points[i].ns <= 0 && strcmp(probe->points[i].candidate, fr_probe_no_kernel) != 0)
+        if (probe->points[i].level <= 1 && probe->points[i].ns <= 0 &&
+            strcmp(probe->points[i].candidate, fr_probe_no_kernel) != 0)
             return false;
     for (size_t i = 0; i < probe->n_runs; i++)
         if (probe->runs[i].images_per_s <= 0 && !probe->runs[i].refused)
@@ -204,7 +207,9 @@ static fr_status measure_doubtful_runs(fr_prober *p) {
 }
 
 static fr_status measure_all(fr_prober *p) {
-    double reserved = runs_share * p->options.budget_s, needed = run_s * (double)wanted_runs(p);
+    bool is_slow = (p->target.facts.flags & FR_DEVICE_SOFTWARE) != 0;
+    double reserved = (is_slow ? slow_share : runs_share) * p->options.budget_s;
+    double needed = (is_slow ? slow_s : run_s) * (double)wanted_runs(p);
     uint64_t for_runs = (uint64_t)((needed < reserved ? needed : reserved) * 1e9);
     p->share_s = scalar_share * p->options.budget_s;
     FR_TRY(fr_prober_recall(p));

@@ -15,8 +15,8 @@ enum { TUNE_MS = 800, QUICK_TUNE_MS = 400, MOST_RUNS = 500, LEAST_RUNS = 3, NET_
 
 static const char empty_net[] = "model empty \"next to nothing\"\ninput 3x4x4\nflatten\nfc 2\n";
 
-typedef struct run_times { /* nanoseconds of a run */
-    double least, median;
+typedef struct run_times { /* nanoseconds of a run, and of opening its session */
+    double least, median, opening;
 } run_times;
 
 static int by_size(const void *a, const void *b) {
@@ -42,7 +42,8 @@ static fr_status time_runs(fr_session *session, const fr_images *images, float *
             break;
     }
     qsort(taken, (size_t)count, sizeof *taken, by_size);
-    *out_times = (run_times){taken[0], taken[count / 2]};
+    out_times->least = taken[0];
+    out_times->median = taken[count / 2];
     return FR_OK;
 }
 
@@ -71,7 +72,10 @@ static fr_status time_session(fr_session *session, const fr_model *model, int64_
 static fr_status open_and_time(const fr_prober *p, const fr_model *model, const fr_session_options *options,
                                uint64_t fill_ns, run_times *out_times) {
     fr_session *session;
+    uint64_t begin = fr_clock_ns();
+    *out_times = (run_times){0, 0, 0};
     FR_TRY(fr_session_open(p->context, model, options, &session));
+    out_times->opening = (double)(fr_clock_ns() - begin);
     fr_status status = time_session(session, model, options->batch, fill_ns, out_times);
     fr_session_close(session);
     return status;
@@ -81,7 +85,7 @@ static fr_status open_and_time(const fr_prober *p, const fr_model *model, const 
 
 fr_status fr_prober_empty_run(fr_prober *p, double *out_ns) {
     fr_session_options o = FR_OPTIONS(fr_session_options);
-    run_times times = {0, 0};
+    run_times times = {0, 0, 0};
     fr_model *model;
     *out_ns = 0;
     FR_TRY(fr_model_of_text(empty_net, "the device profile", &model));
@@ -109,34 +113,57 @@ static fr_status make_net(const fr_probe_run *run, fr_model **out_model) {
     return status;
 }
 
-/* A few runs at half of the peak, and the opening: what is left of the budget must hold it. */
+/* The first session builds what the others find built: it tells nothing of them. */
+static void note_opening(fr_prober *p, double opening_s) {
+    if (p->n_openings > 0)
+        p->opening_s[(p->n_openings - 1) % FR_OPENINGS] = opening_s;
+    p->n_openings++;
+}
+
+/* The middle one of the latest. Before there are any: where checks of kernels are slow, as long as they took until now. */
+static double usual_opening_s(const fr_prober *p) {
+    double sorted[FR_OPENINGS];
+    size_t count = p->n_openings > 0 ? p->n_openings - 1 : 0;
+    if (p->n_openings == 0 && !fr_prober_may_check(p))
+        return (double)fr_selfcheck_spent_ns(p->target.check) * 1e-9;
+    if (count == 0)
+        return 1;
+    count = count < FR_OPENINGS ? count : FR_OPENINGS;
+    memcpy(sorted, p->opening_s, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, by_size);
+    return sorted[count / 2];
+}
+
+double fr_prober_run_s(const fr_prober *p, int32_t precision, double ops) {
+    const double runs = 2 + LEAST_RUNS, slower_than_peak = 2, share = 0.5;
+    double peak = p->probe.peak[precision];
+    return usual_opening_s(p) + (peak > 0 ? runs * slower_than_peak * ops / peak / share : 0);
+}
+
 static bool is_too_long(const fr_prober *p, const fr_model *model, const fr_probe_run *run) {
-    const double share = 0.5, runs = 4, slower_than_peak = 2;
-    double least_s = p->longest_run_s > 1 ? p->longest_run_s : 1;
-    double peak = p->probe.peak[run->precision], left = fr_prober_left_s(p), expected = 0;
+    double left = fr_prober_left_s(p), ops = 0;
     fr_cost cost;
     if (fr_model_cost(model, run->batch, 4, 0, &cost) == FR_OK) {
-        expected = peak > 0 ? runs * slower_than_peak * cost.ops_per_image * (double)run->batch / peak : 0;
+        ops = cost.ops_per_image * (double)run->batch;
         fr_cost_free(&cost);
     }
-    bool is_long = left < least_s || expected > share * left || !fr_prober_may_check(p);
-    if (is_long)
-        fr_log(FR_LOG_DEBUG, "a run of %.2g s waits: %.2g s are left, and checks of kernels took %.2g s", expected,
-               left, (double)fr_selfcheck_spent_ns(p->target.check) * 1e-9);
-    return is_long;
+    double expected = fr_prober_run_s(p, run->precision, ops);
+    if (expected > left)
+        fr_log(FR_LOG_DEBUG, "a run that needs %.2g s waits: %.2g s are left", expected, left);
+    return expected > left;
 }
 
 static fr_status measure(fr_prober *p, fr_probe_run *run, const fr_model *model, const char *name) {
     const uint64_t fill_ns = p->options.quick ? 250000000 : 600000000;
     fr_session_options o = FR_OPTIONS(fr_session_options);
     run_times times;
-    double slower;
+    double slower, apart;
     o.device = p->device;
     o.precision = (fr_precision)run->precision;
     o.schedule = (fr_schedule)run->schedule;
     o.batch = (int32_t)run->batch;
     o.tune_ms = p->options.quick ? QUICK_TUNE_MS : TUNE_MS;
-    FR_TRY(fr_drift_check(p, false));
+    FR_TRY(fr_drift_before_run(p));
     fr_status status = open_and_time(p, model, &o, fill_ns, &times);
     if (status == FR_DEVICE_LOST)
         return status;
@@ -146,9 +173,12 @@ static fr_status measure(fr_prober *p, fr_probe_run *run, const fr_model *model,
         run->refused = status == FR_UNSUPPORTED;
         return FR_OK;
     }
-    FR_TRY(fr_drift_since(p, &slower));
+    note_opening(p, times.opening * 1e-9);
+    FR_TRY(fr_drift_after_run(p, &slower, &apart));
     run->images_per_s = 1e9 * (double)run->batch / times.median * slower;
     run->spread = times.median / times.least - 1;
+    if (run->spread < apart) /* the correction is no surer than that */
+        run->spread = apart;
     p->n_new++;
     return FR_OK;
 }
@@ -168,12 +198,9 @@ fr_status fr_prober_run(fr_prober *p, int32_t index) {
     FR_TRY(make_net(run, &model));
     fr_status status = FR_OK;
     if (!is_too_long(p, model, run)) {
-        uint64_t begin = fr_clock_ns();
         status = fr_prober_says(p, name);
         if (status == FR_OK)
             status = measure(p, run, model, name);
-        double taken = (double)(fr_clock_ns() - begin) * 1e-9;
-        p->longest_run_s = taken > p->longest_run_s ? taken : p->longest_run_s;
     }
     fr_model_free(model);
     return status;

@@ -1,6 +1,5 @@
 /* What one number tells of a device: peaks, how lanes share it, bandwidths, what a launch and a run cost. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -85,11 +84,6 @@ static fr_status measure_lanes(fr_prober *p, fr_precision precision) {
 
 enum { MAP_BYTES = 16 * 32 * 32 * 4 };
 
-/* One lane fills a wide device. */
-static int32_t busy_lanes(const fr_prober *p) {
-    return p->target.facts.kind == FR_DEVICE_CPU ? fr_target_lanes(&p->target) : 1;
-}
-
 static fr_step bytes_step(double bytes) {
     double inputs = bytes / 2 / MAP_BYTES;
     fr_step step = fr_make_step(FR_STEP_UNARY, inputs < 1 ? 1 : (int32_t)inputs, 16, 32, 32);
@@ -101,7 +95,7 @@ static fr_step bytes_step(double bytes) {
  * step tells the kernel, and how fast it is about. */
 static fr_status time_bytes(fr_prober *p, double bytes, double *out_per_s) {
     const double small = 1 << 20, patience = 0.003;
-    int32_t lanes = busy_lanes(p);
+    int32_t lanes = fr_target_busy_lanes(&p->target);
     fr_step step = bytes_step(small);
     fr_candidate best;
     fr_trial_times times;
@@ -189,20 +183,21 @@ static fr_status measure_launch(fr_prober *p) {
     return forgive(status, "a launch");
 }
 
-/* Winograd's multiplications are fewer than the operations that are counted: it counts where there is nothing else. */
+/* The fastest that a lane was seen to be. Kernels with fewer multiplications than operations are counted show no peak (an earlier
+ * call's points do not say whether theirs are such): those count where there is nothing else. */
 static double peak_of_points(const fr_prober *p, int precision) {
     double best = 0, any = 0, scaling = p->probe.lane_scaling[precision];
     double lanes = fr_target_lanes(&p->target) / (scaling >= 1 ? scaling : 1);
-    for (size_t i = 0; i < p->probe.n_points; i++) {
-        const fr_probe_point *at = &p->probe.points[i];
+    for (size_t i = 0; i < p->n_known; i++) {
+        const fr_probe_known *known = &p->known[i];
+        const fr_probe_point *at = &p->probe.points[known->point];
         if (at->ns <= 0 || at->kind != FR_STEP_CONV || at->precision != precision)
             continue;
-        double ops = fr_probe_ops(at) * 1e9 / at->ns * lanes;
+        double ops = fr_probe_ops(at) * 1e9 / (at->ns * known->slower) * lanes;
         any = ops > any ? ops : any;
-        if (!strstr(at->candidate, "wino"))
-            best = ops > best ? ops : best;
+        best = known->exact && ops > best ? ops : best;
     }
-    return best > 0 ? best : any;
+    return best > 0 || p->probe.peak[precision] > 0 ? best : any;
 }
 
 void fr_prober_peaks_of_points(fr_prober *p) {

@@ -42,6 +42,10 @@ fr_status fr_probe_load_file(const char *path, fr_probe *out_probe) {
     return status == FR_OK || status == FR_NO_MEMORY ? status : fr_fail_within(status, "'%s'", path);
 }
 
+bool fr_probe_is_stale(const fr_probe *probe) {
+    return strcmp(probe->foldrun, fr_version()) != 0;
+}
+
 fr_status fr_probe_save(const char *path, const fr_probe *probe) {
     char *text;
     FR_TRY(fr_probe_write(probe, &text));
@@ -108,7 +112,7 @@ fr_status fr_probe_load(const char *cache_folder, const fr_target *target, fr_pr
     FR_TRY(fr_probe_path(cache_folder, target, path, sizeof path));
     if (fr_path_exists(path)) {
         FR_TRY(load_if_good(path, out_probe, out_found));
-        *out_stale = *out_found && strcmp(out_probe->foldrun, fr_version()) != 0; /* other kernels, perhaps */
+        *out_stale = *out_found && fr_probe_is_stale(out_probe);
         return FR_OK;
     }
     FR_TRY(load_older(cache_folder, target, out_probe, out_found));

@@ -17,6 +17,7 @@ fr_status fr_probe_load(const char *cache_folder, const fr_target *target, fr_pr
                         bool *out_stale) FR_MUST_CHECK;
 /* A file from anywhere. FR_IO when it cannot be read, FR_INVALID when it is damaged. */
 fr_status fr_probe_load_file(const char *path, fr_probe *out_probe) FR_MUST_CHECK;
+bool fr_probe_is_stale(const fr_probe *probe); /* another foldrun measured it: with other kernels, perhaps */
 /* Appears by rename: who reads sees the old one or the new one. */
 fr_status fr_probe_save(const char *path, const fr_probe *probe) FR_MUST_CHECK;
 

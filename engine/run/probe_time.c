@@ -69,10 +69,31 @@ static void find_near(const fr_prober *p, int32_t point, near_points *out) {
     }
 }
 
-static bool is_listed(const fr_candidate *list, int32_t count, const fr_candidate *c, bool by_name) {
+static bool is_exact(const fr_candidate *c) {
+    return !(c->flags & FR_CANDIDATE_INEXACT);
+}
+
+/* What a candidate says of itself: how it multiplies, in which layouts, with what tile. */
+static bool same_kind(const fr_candidate *a, const fr_candidate *b) {
+    return is_exact(a) == is_exact(b) && (a->scratch_bytes > 0) == (b->scratch_bytes > 0) && a->granule == b->granule &&
+           a->src_layout[0] == b->src_layout[0] && a->dst_layout == b->dst_layout;
+}
+
+typedef enum likeness { SAME_SUMS, SAME_KIND, SAME_NAME, SAME, N_LIKENESSES } likeness;
+
+static bool is_like(const fr_candidate *a, const fr_candidate *b, likeness how) {
+    switch (how) {
+    case SAME_SUMS: return is_exact(a) == is_exact(b);
+    case SAME_KIND: return same_kind(a, b);
+    case SAME_NAME: return strcmp(a->name, b->name) == 0;
+    default:
+        return strcmp(a->name, b->name) == 0 && a->src_layout[0] == b->src_layout[0] && a->dst_layout == b->dst_layout;
+    }
+}
+
+static bool is_listed(const fr_candidate *list, int32_t count, const fr_candidate *c, likeness how) {
     for (int32_t i = 0; i < count; i++)
-        if (strcmp(list[i].name, c->name) == 0 &&
-            (by_name || (list[i].src_layout[0] == c->src_layout[0] && list[i].dst_layout == c->dst_layout)))
+        if (is_like(&list[i], c, how))
             return true;
     return false;
 }
@@ -83,26 +104,11 @@ static bool is_same(const fr_candidate *c, const fr_probe_known *known) {
            (known->dst_layout == FR_LAYOUT_ANY || c->dst_layout == known->dst_layout);
 }
 
-/* "cpu.wino" of cpu.wino.n16c.f32: the algorithm. */
-static size_t algorithm_length(const char *name) {
-    const char *dot = strchr(name, '.'), *second = dot ? strchr(dot + 1, '.') : NULL;
-    return second ? (size_t)(second - name) : strlen(name);
-}
-
-static bool has_algorithm(const fr_candidate *list, int32_t count, const char *name) {
-    size_t length = algorithm_length(name);
-    for (int32_t i = 0; i < count; i++)
-        if (algorithm_length(list[i].name) == length && strncmp(list[i].name, name, length) == 0)
-            return true;
-    return false;
-}
-
-/* The backend's best guesses: each algorithm once, then each name, then what is left. */
+/* The backend's best guesses, unlike ones first: exact and not, then each kind once, then each name, then what is left. */
 static int32_t take_guesses(const fr_candidate *menu, int32_t count, fr_candidate *list, int32_t listed, int32_t most) {
-    for (int round = 0; round < 3; round++)
+    for (likeness how = SAME_SUMS; how < N_LIKENESSES; how++)
         for (int32_t i = 0; i < count && listed < most; i++)
-            if (round == 0 ? !has_algorithm(list, listed, menu[i].name)
-                           : !is_listed(list, listed, &menu[i], round == 1))
+            if (!is_listed(list, listed, &menu[i], how))
                 list[listed++] = menu[i];
     return listed;
 }
@@ -119,7 +125,7 @@ static int32_t take_known(const fr_prober *p, const near_points *near, const fr_
                 continue;
             for (int32_t i = 0; i < count && listed < FROM_NEAR; i++)
                 if (is_same(&menu[i], &p->known[at])) {
-                    if (!is_listed(list, listed, &menu[i], false))
+                    if (!is_listed(list, listed, &menu[i], SAME))
                         list[listed++] = menu[i];
                     break;
                 }
@@ -226,6 +232,7 @@ static fr_status remember(fr_prober *p, int32_t point, const scan *s) {
         *k = (fr_probe_known){.point = point,
                               .src_layout = s->list[at].src_layout[0],
                               .dst_layout = s->list[at].dst_layout,
+                              .exact = is_exact(&s->list[at]),
                               .slower = s->ns[at] / s->ns[s->best]};
         snprintf(k->name, sizeof k->name, "%s", s->list[at].name);
     }
@@ -406,6 +413,7 @@ fr_status fr_prober_recall(fr_prober *p) {
     for (size_t i = 0; i < p->probe.n_points; i++) {
         const fr_probe_point *at = &p->probe.points[i];
         scan s = {.count = 1, .ns = {at->ns}};
+        s.list[0].flags = FR_CANDIDATE_INEXACT; /* for all that is known of it */
         snprintf(s.list[0].name, sizeof s.list[0].name, "%s", at->candidate);
         if (at->ns > 0)
             FR_TRY(remember(p, (int32_t)i, &s));

@@ -38,6 +38,7 @@ typedef struct
     int32_t point;   /* index */
     char name[48];
     uint16_t src_layout, dst_layout; /* ANY: as they come */
+    bool exact;                      /* known to do all the multiplications that are counted */
     double slower;                   /* than the best of them, times */
 } fr_probe_known;
 
@@ -46,13 +47,24 @@ typedef struct fr_probe_pending { /* measured since the reference step was last 
     uint64_t at;
 } fr_probe_pending;
 
+enum { FR_WATCH_READINGS = 3, FR_OPENINGS = 15 };
+
+typedef struct fr_probe_watch {       /* the reference step on one lane, or on all of them */
+    int32_t lanes;                    /* 0 = not begun */
+    double first_ns, last_ns;         /* as the first points saw it; now */
+    double ns[FR_WATCH_READINGS];     /* the latest readings, the newest first: the middle one is now */
+    double spread[FR_WATCH_READINGS]; /* of their repeats */
+    double unsure;                    /* no drift is seen that is smaller */
+} fr_probe_watch;
+
 typedef struct fr_probe_drift { /* the reference step, timed again and again */
     fr_step step;
     fr_candidate candidate;
     bool set;
-    double first_ns, last_ns;
-    double unsure; /* of its last time: no drift is seen that is smaller */
+    uint64_t fill_ns; /* of a reading on one lane */
+    fr_probe_watch alone, together;
     uint64_t last_at, wait_ns;
+    double before_run_ns; /* what the run's watch said */
     fr_probe_pending *pending;
     size_t n_pending, cap_pending;
 } fr_probe_drift;
@@ -72,13 +84,14 @@ typedef struct fr_prober {
     size_t n_known, cap_known;
     fr_probe_drift drift;
     uint64_t begin_ns, until_ns, saved_ns;
-    double wanted;        /* work that there was to do in this call */
-    double longest_run_s; /* of this call: opening a session takes what it takes */
-    double share_s;       /* of the time, for finding a point's kernel */
-    char doing[160];      /* what was said last */
-    uint32_t precisions;  /* bits that are asked for */
-    size_t next_point;    /* of the list; those before it had their turn in this call */
-    size_t n_new;         /* points and runs measured in this call */
+    double wanted;                 /* work that there was to do in this call */
+    double opening_s[FR_OPENINGS]; /* of the latest runs' sessions, without the first one */
+    size_t n_openings;             /* in all, with it */
+    double share_s;                /* of the time, for finding a point's kernel */
+    char doing[160];               /* what was said last */
+    uint32_t precisions;           /* bits that are asked for */
+    size_t next_point;             /* of the list; those before it had their turn in this call */
+    size_t n_new;                  /* points and runs measured in this call */
 } fr_prober;
 
 /* Says what is being measured. FR_CANCELLED when the caller has enough. */
@@ -108,8 +121,10 @@ fr_status fr_drift_check(fr_prober *p, bool now) FR_MUST_CHECK;
 fr_status fr_drift_note(fr_prober *p, int32_t point) FR_MUST_CHECK;                    /* one was measured */
 fr_status fr_drift_note_twin(fr_prober *p, int32_t point, int32_t twin) FR_MUST_CHECK; /* has the time of a twin */
 void fr_drift_forget(fr_prober *p, int32_t point);                                     /* it has its old time again */
-/* How much slower than at its first time the machine has been since the last time: 1 = as fast. */
-fr_status fr_drift_since(fr_prober *p, double *out_slower) FR_MUST_CHECK;
+/* Around a run, on as many lanes as it uses. How much slower than at its first time the machine was meanwhile, 1 = as fast or not to be
+ * told; how far before and after lie apart. */
+fr_status fr_drift_before_run(fr_prober *p) FR_MUST_CHECK;
+fr_status fr_drift_after_run(fr_prober *p, double *out_slower, double *out_apart) FR_MUST_CHECK;
 void fr_drift_free(fr_probe_drift *drift);
 
 /* probe_scalars.c: what is not there yet of bandwidths, and of what a launch and a run cost; */
@@ -119,6 +134,7 @@ fr_status fr_prober_peaks(fr_prober *p) FR_MUST_CHECK;
 void fr_prober_peaks_of_points(fr_prober *p); /* no lower than the fastest point shows */
 
 /* probe_runs.c: a whole small CNN, where there is time for it. */
+double fr_prober_run_s(const fr_prober *p, int32_t precision, double ops); /* that it needs: of so many operations */
 bool fr_prober_wants_run(const fr_prober *p, int32_t run);
 fr_status fr_prober_run(fr_prober *p, int32_t run) FR_MUST_CHECK;
 /* Nanoseconds of a run of one image through a network of next to nothing. */

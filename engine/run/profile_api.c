@@ -12,7 +12,7 @@
 #include "run/prober.h"
 #include "run/programs.h"
 
-static const double quick_s = 25, full_s = 270, most_s = 1e6;
+static const double most_s = 1e6;
 
 /* ---- the report --------------------------------------------------------------------------------------------------- */
 
@@ -118,17 +118,18 @@ static fr_status take_options(const fr_profile_options *given, fr_profile_option
     if (out->precisions >> FR_PRECISIONS)
         return fr_fail(FR_INVALID, "a precision was asked for that does not exist");
     if (out->budget_s <= 0)
-        out->budget_s = out->quick ? quick_s : full_s;
+        out->budget_s = out->quick ? FR_PROFILE_QUICK_S : FR_PROFILE_FULL_S;
     return FR_OK;
 }
 
 /* Of the device, those that were asked for; the reference's f64 is nobody's plan. */
 static fr_status choose_precisions(fr_prober *p) {
-    uint32_t has = p->target.facts.precisions & ~(1u << FR_PRECISION_F64);
-    p->precisions = p->options.precisions ? p->options.precisions & has : has;
-    return p->precisions ? FR_OK
-                         : fr_fail(FR_UNSUPPORTED, "%s computes in none of the precisions that were asked for",
-                                   p->target.facts.name);
+    uint32_t f64 = 1u << FR_PRECISION_F64, has = p->target.facts.precisions;
+    for (int i = 0; i < FR_PRECISIONS; i++)
+        if ((p->options.precisions & ~has) >> i & 1u)
+            return fr_target_lacks(p->target.facts.name, (fr_precision)i, has);
+    p->precisions = (p->options.precisions ? p->options.precisions : has) & ~f64;
+    return p->precisions ? FR_OK : fr_fail(FR_UNSUPPORTED, "a profile is never of f64: choose another precision");
 }
 
 /* The reference itself needs no check. */
@@ -208,6 +209,7 @@ static fr_status load_file(const char *path, fr_device_report *out) {
         status = report(&probe, out);
     else if (status == FR_IO)
         status = fr_fail(FR_INVALID, "%s", fr_error_sentence());
+    out->stale = status == FR_OK && fr_probe_is_stale(&probe);
     snprintf(out->path, sizeof out->path, "%s", path);
     fr_probe_free(&probe);
     return status;

@@ -108,6 +108,8 @@ fr_status fr_trial_measure(fr_trial *trial, const fr_step *step, const fr_candid
     int32_t repeats = 0;
     FR_GO(cleanup, launch_some(trial, &l, 1, &ns)); /* the first one pays for what is set up late */
     FR_GO(cleanup, times_on_end(trial, &l, &times));
+    if (trial->ready)
+        trial->ready(trial->ready_user);
     while (repeats < 3 || (spent < least_ns && repeats < MOST_REPEATS)) {
         FR_GO(cleanup, launch_some(trial, &l, times, &ns));
         spent += ns * times;

@@ -9,6 +9,8 @@ typedef struct fr_trial { /* one thread's; buffers grow as steps need them */
     fr_queue *queue;
     fr_buffer *buffers[FR_MAX_SRC + 2]; /* sources, destination, scratch */
     uint64_t bytes[FR_MAX_SRC + 2];
+    void (*ready)(void *user); /* NULL, or called before the clock starts: the program is built, and has run */
+    void *ready_user;
 } fr_trial;
 
 fr_status fr_trial_open(fr_trial *trial, const fr_target *target, uint32_t threads) FR_MUST_CHECK;

@@ -39,7 +39,7 @@ static fr_plan_owner owner_of(const fr_choosing *t) {
 
 static char *cache_key(const fr_choosing *t) {
     fr_plan_owner o = owner_of(t);
-    return fr_format("plan 4|%s|%s|%s|%s|%s|lanes %d|inputs %lld|group %d|%s|%s%s|%s|%s", o.backend, o.version,
+    return fr_format("plan 5|%s|%s|%s|%s|%s|lanes %d|inputs %lld|group %d|%s|%s%s|%s|%s", o.backend, o.version,
                      o.device, o.driver, o.features, o.lanes, (long long)o.inputs, t->request->group,
                      fr_schedule_name(t->request->schedule), t->target->kernels ? t->target->kernels : "",
                      t->target->bundles ? "|bundles" : "", o.steps, t->request->key);
@@ -105,6 +105,10 @@ static fr_status from_given(fr_choosing *t, fr_tuned *out) {
     return FR_OK;
 }
 
+static int64_t budget_ms(const fr_choosing *t) {
+    return (int64_t)(t->request->budget_ns / 1000000u);
+}
+
 static bool from_cache(fr_choosing *t, const char *key) {
     char *text = NULL;
     if (!key || t->request->tuning != FR_TUNING_CACHED || fr_cache_load_text(t->request->cache, key, &text) != FR_OK)
@@ -113,6 +117,14 @@ static bool from_cache(fr_choosing *t, const char *key) {
     if (!good)
         fr_log(FR_LOG_DEBUG, "the plan in the cache is not used: %s", fr_error_sentence());
     fr_free(text);
+    if (good && t->finalists[0].short_ms > 0 && t->finalists[0].short_ms < budget_ms(t)) {
+        fr_log(FR_LOG_DEBUG, "the plan in the cache was measured in a hurry: %lld ms, and now there are %lld",
+               (long long)t->finalists[0].short_ms, (long long)budget_ms(t));
+        fr_finalist_free(&t->finalists[0]);
+        t->n_finalists = 0;
+        fr_choosing_turn(t, 0);
+        good = false;
+    }
     return good;
 }
 
@@ -220,6 +232,8 @@ fr_status fr_tune(const fr_target *target, const fr_steps *steps, const fr_tunin
     out_tuned->from_cache = !out_tuned->given && from_cache(&t, key);
     if (!out_tuned->given && !out_tuned->from_cache)
         FR_GO(cleanup, choose_now(&t, begin, out_tuned, &winner));
+    if (out_tuned->measured && t.all.cut_short)
+        t.finalists[winner].short_ms = budget_ms(&t) > 1 ? budget_ms(&t) : 1;
     FR_GO(cleanup, give(&t, &t.finalists[winner], out_tuned));
     if (out_tuned->measured && key)
         fr_cache_store_text(request->cache, key, out_tuned->text);

@@ -88,7 +88,7 @@ TEST(the_nearest_miss_is_named) {
     CHECK_HAS(shown(&text), "fold 1, f32, chain, batch 64, needs 2.00 MB (--max-memory 1.90 MB)");
     plan.options.max_drop = 1;
     rows[0].broken = NULL;
-    rows[0].accuracy = 93.95;
+    plan.result.plain_accuracy = 93.95;
     rows[1].broken = "accuracy";
     rows[1].accuracy = 92.5;
     cli_plan_miss(&plan, &text);
@@ -113,6 +113,11 @@ TEST(the_page_shows_what_there_is_to_say) {
     plan.result.choice = 3;
     cli_plan_report(&plan, &text);
     CHECK_HAS(shown(&text), "'foldrun export v1 --fold 3 --round up:16 -o v1-by-3.onnx' writes the shape");
+    plan.variants.folder = true;
+    plan.model = "tasks//";
+    snprintf(rows[3].label, sizeof rows[3].label, "v1.onnx");
+    cli_plan_report(&plan, &text);
+    CHECK_HAS(shown(&text), "'foldrun export tasks/v1.onnx --fold 3 --round up:16 -o v1-by-3.onnx' writes the shape");
 }
 
 TEST(why_and_what_would_change_it) {

@@ -111,7 +111,7 @@ TEST(tables) {
     CHECK(!strstr(text, "f32  ") && !strstr(text, "fc, f32"));
     r.stale = true;
     profile_tables(&(profile_view){.report = &r}, &out);
-    CHECK_HAS(kept(&out), "measure it again (--again)");
+    CHECK_HAS(kept(&out), ": measure it again on its device.\n");
 }
 
 TEST(an_empty_profile) {

@@ -13,7 +13,7 @@ expect_jq 'all(.results[]; .model == "v1" and .precision == "f32" and .repeats >
 expect_jq 'all(.results[]; .images_per_s | .p5 > 0 and .p5 <= .median and .median <= .p95)'
 expect_jq 'all(.results[]; .resident.images_per_s | .p5 > 0 and .p5 <= .median and .median <= .p95)'
 expect_jq 'all(.results[]; .images_per_s_with_transfers == .images_per_s.median and .images_per_s_without_transfers == .resident.images_per_s.median)'
-expect_jq '.bundles == "auto"'
+expect_jq '.bundles == "auto" and .interrupted == false'
 expect_jq 'all(.results[]; .latency_ms | .p50 > 0 and .p50 <= .p90 and .p90 <= .p95 and .p95 <= .p99)'
 # figures that follow from each other
 expect_jq 'all(.results[]; (.images_per_s.median * .latency_ms.p50 / 1000 / .batch) as $x | $x > 0.999 and $x < 1.001)'
@@ -89,8 +89,36 @@ sleep 2
 kill -INT "$child"
 wait "$child"
 rc=$?
-expect_rc 1
-expect_err "interrupted"
+expect_rc 130
+expect_err "interrupted: 0 configurations"
 expect_no_out
 check "no output is left" test -z "$(find . -name '*stopped*')"
+
+# ... and what was measured before it is given
+last="bench, interrupted between rows"
+for how in --json --exact; do
+    for seconds in 2 6 20; do
+        "$FOLDRUN" bench v1 --fold 1 --batch 1-32 $how "${quick[@]}" --duration 0.4 -o part.json > out 2> err &
+        child=$!
+        sleep $seconds
+        kill -INT "$child"
+        wait "$child"
+        rc=$?
+        [ ! -s out ] || break
+    done
+    expect_rc 130
+    expect_err "interrupted: "
+    if [ $how = --json ]; then
+        expect_same out part.json
+    else
+        expect_out "v1 on $device:0: fold 1"
+        cp part.json out
+    fi
+    expect_jq '.interrupted and (.results | length) >= 1 and (.results | length) < 32 and (.verdict | length) == 1'
+    expect_jq 'all(.results[]; .repeats >= 3)'
+done
+
+# where the planner chooses the fold, it chooses the precision too, as the help says
+run bench --help
+expect_out "of every one of the device but int8 and f64"
 finish

@@ -28,6 +28,13 @@ expect_jq 'all(.kernels[].refused[]; (.why | length > 0) and (.kernels | length 
 expect_jq '(.why | length > 0) and all(.why[], .changes[]; length > 0)'
 expect_jq 'any(.changes[]; contains("would have to be") or contains("the simpler one wins") or contains("too inaccurate"))'
 
+# with the kernels of the file, and with no others that a session would choose by now
+check "these are the plan's kernels" "$JQ" -e --slurpfile plan plan.json '[.layers.chosen[] | select(.basis).kernel] - [$plan[0].kernels.steps[].candidate] == []' kept.json
+"$JQ" '.kernels.steps[0].candidate = "none.such"' plan.json > edited.json
+run explain edited.json --json
+expect_rc 0
+expect_err "the given plan is not used"
+
 # the same of a plan that is made (found in the cache) now
 run explain v1 --fold 1,2 "${small[@]}" --json -o copy.json
 expect_rc 0
@@ -72,6 +79,23 @@ expect_err "--row 1 explains the first all the same"
 run explain v1 --fold 1,2 "${small[@]}" --no-measure --max-latency 0.0001 --row 1
 expect_rc 0
 expect_out "it breaks the limit on latency"
+
+# Ctrl-C
+last="explain, interrupted"
+for seconds in 0.5 0.3 0.15 0.8 1.5 3 6; do
+    rm -f stopped.json
+    "$FOLDRUN" explain plan.json --row "$folded" -o stopped.json > out 2> err &
+    child=$!
+    sleep $seconds
+    kill -INT "$child" 2> /dev/null
+    wait "$child"
+    rc=$?
+    [ ! -s err ] || break # else it was too early for the program to watch, or too late
+done
+expect_rc 130
+expect_err "interrupted: nothing was explained"
+expect_no_out
+check "no output is left" test ! -e stopped.json
 
 refuse 2 "the plan has" explain plan.json --row 1000
 refuse 2 "--batch contradicts the plan" explain plan.json --batch 8

@@ -67,7 +67,19 @@ expect_out "memory"
 expect_err "(--max-memory 1.00 kB)"
 run plan v1 --fold 1,2 "${small[@]}" --no-measure --max-latency 1e6 --max-memory 1e6 --max-drop 1 --json
 expect_rc 0
-expect_jq '.drop_unjudged and .options.max_latency_ms == 1000000 and .options.max_drop == 1'
+expect_jq '.drop_unjudged and .plain_accuracy == null and .options.max_latency_ms == 1000000 and .options.max_drop == 1'
+
+# a profile that another foldrun made, and one that lacks a precision
+"$JQ" '.foldrun = "0.0.9"' "$profile" > old.json
+run plan v1 --fold 1 --batch 8 --precision f32 --profile old.json --json
+expect_rc 0
+expect_jq '.stale_profile and any(.notes[]; startswith("the profile is stale"))'
+if [ "$device" = cpu ]; then
+    "$JQ" '.precisions += ["tf32"]' "$profile" > lacking.json
+    run plan v1 --fold 1 --batch 8 --precision f32,tf32 --profile lacking.json --json
+    expect_rc 0
+    expect_jq '(.stale_profile | not) and any(.notes[]; startswith("the profile has no tf32: \u0027foldrun profile --device cpu:0"))'
+fi
 
 # what a plan says is what runs
 mkdir images
@@ -89,6 +101,15 @@ for contradiction in "--fold 2" "--batch 16" "--precision bf16" "--threads 99" "
     # shellcheck disable=SC2086
     refuse 2 "${contradiction%% *} contradicts 'plain.json'" run v1 --input images --plan plain.json $contradiction
 done
+refuse 2 "--tuning has no meaning with 'plain.json'" run v1 --input images --plan plain.json --tuning fresh
+refuse 2 "--tuning has no meaning with 'plain.json'" bench v1 --plan plain.json --tuning off
+refuse 2 "--tune-budget has no meaning with 'plain.json'" bench v1 --plan plain.json --tune-budget 1
+"$JQ" '.choice.fold = 2 | .choice.round = "up" | .choice.quantum = 16 | .kernels = null' plain.json > rounded.json
+refuse 2 "--round contradicts 'rounded.json'" run v1 --input images --plan rounded.json --round floor
+refuse 2 "--round contradicts 'rounded.json'" bench v1 --plan rounded.json --round floor
+"$JQ" '.options.max_memory_bytes = 1000' plain.json > tight.json
+refuse 4 "the limit is 1000" run v1 --input images --plan tight.json
+refuse 4 "the limit is 1000" bench v1 --plan tight.json "${quick[@]}"
 other=layers
 [ "$schedule" = chain ] || other=chain
 refuse 2 "--schedule contradicts" bench v1 --plan plain.json --schedule $other
@@ -163,6 +184,16 @@ if [ "${WITH_ONNX:-ON}" = ON ]; then
     expect_jq 'all(.alternatives[]; .broken == null)'
     run plan accurate "${small[@]}" --max-drop 1 --no-measure
     expect_out "92.50%"
+    run plan accurate "${small[@]}" --fold 2 --max-drop 1 --no-measure --json # fold 1's is known all the same
+    expect_rc 4
+    expect_jq '.plain_accuracy == 93.95 and (.drop_unjudged | not) and all(.alternatives[]; .broken == "accuracy")'
+    expect_err "loses 1.45 points of accuracy (--max-drop 1)"
+    cp variants/v1-10.onnx accurate/v1-3.onnx
+    run plan accurate "${small[@]}" --max-drop 1 --no-measure --json
+    expect_jq '.drop_unjudged and (any(.notes[]; contains("ranked by speed alone")) | not)'
+    expect_jq 'any(.notes[]; test("^the limit on the drop in accuracy cannot judge .*: v1-3.onnx$"))'
+    expect_jq 'all(.alternatives[] | select(.label == "v1-10.onnx"); .broken == "accuracy")'
+    rm accurate/v1-3.onnx
     rm accurate/v1-10.onnx # of a single one no untrained shapes are run
     run run accurate --input images --batch 8 --device "$device"
     expect_rc 0
@@ -193,6 +224,42 @@ if [ "${WITH_ONNX:-ON}" = ON ]; then
     cp variants/v1-2.onnx mixed/a.onnx
     "$FOLDRUN" export v2 -o mixed/b.onnx 2> /dev/null
     cp variants/v1-10.onnx variants/v1-11.onnx
+    refuse 2 "--round has no meaning for 'variants'" run variants --input images --fold 2 --round floor
+    refuse 2 "--round has no meaning for 'variants'" bench variants --fold 2 --round up:16
+    refuse 2 "--round has no meaning for 'accurate'" run accurate --input images --round up:16
+
+    # a plan of a shape, and a folder in which nobody has trained it
+    run plan accurate "${small[@]}" --fold 2 --round floor --no-measure --save shape.json
+    expect_rc 0
+    expect_out "'foldrun export accurate/v1-2.onnx --fold 2 -o v1-2-by-2.onnx' writes the shape"
+    refuse 4 "'foldrun export accurate/v1-2.onnx --fold 2 -o" run accurate --input images --plan shape.json
+    mkdir trained
+    cp variants/v1-2.onnx variants/v1-10.onnx trained
+    run run trained --input images --plan shape.json --quiet
+    expect_rc 0
+    expect_lines 4
+
+    # a plan's batch is taken as it is: of 8 frames the first 4 are answered while the third batch is not full
+    mkdir thirds
+    "$FOLDRUN" export v1 --fold 3 -o thirds/v1.onnx 2> /dev/null
+    run plan thirds --device "$device" --batch 4 --precision f32 --schedule layers --no-measure --save thirds.json
+    expect_rc 0
+    mkfifo frames
+    last="run thirds --input - --plan thirds.json"
+    "$FOLDRUN" run thirds --input - --frame 22x52x3 --plan thirds.json --tuning off --quiet < frames > out 2> err &
+    child=$!
+    exec 9> frames
+    bytes $((8 * 22 * 52 * 3)) 1 >&9
+    for ((i = 0; i < 300; i++)); do
+        [ "$(wc -l < out)" -lt 5 ] || break
+        sleep 0.1
+    done
+    expect_lines 5
+    exec 9>&-
+    wait "$child"
+    rc=$?
+    expect_rc 0
+    expect_lines 9
     refuse 2 "name one of them" run variants --input images --fold 2
     refuse 2 "no network of fold 3" run variants --input images --fold 3
     refuse 5 "one of the folds that are asked for" plan variants --fold 3 --device "$device"
@@ -209,7 +276,8 @@ echo '{"format"' > profiles/damaged.json
 run plan v1 --fold 1,2 --batch 8 --precision f32 --tune-budget 0.2 --devices "$device,cuda:9" --profiles profiles --json -o fleet.json
 expect_rc 0
 expect_same out fleet.json
-expect_jq '.model == "v1" and (.targets | length == 4)'
+expect_jq '.model == "v1" and .options.max_drop == null and (.targets | length == 4)'
+expect_jq '.targets[3] | .notes | any(.[]; startswith("nothing was measured for this choice"))'
 expect_jq ".targets[0] | .device == \"$device:0\" and .choice.measured != null and .speedup > 0 and .why == null"
 expect_jq '.targets[1] | .target == "cuda:9" and .choice == null and (.why | length > 0)'
 expect_jq '.targets[2] | .target == "profiles/damaged.json" and .choice == null and (.why | length > 0)'
@@ -218,7 +286,15 @@ run plan v1 --fold 1,2 --batch 8 --precision f32 --profiles profiles
 expect_rc 0
 expect_out "OVER FOLD 1"
 expect_out "here.json"
-rm profiles/here.json
+cp old.json profiles/old.json
+run plan v1 --fold 1,2 --batch 8 --precision f32 --max-drop 1 --profiles profiles
+expect_rc 0
+expect_out "stale profile"
+expect_out "note (old.json): the profile is stale"
+checks=$((checks + 1))
+[ "$(grep -c '^note: a limit on the drop in accuracy could not be judged' out)" = 1 ] || fail "a note of all targets is not told once"
+refuse 2 "--fresh has no meaning with --profiles" plan v1 --profiles profiles --fresh
+rm profiles/here.json profiles/old.json
 run plan v1 --profiles profiles
 expect_rc 4
 expect_err "none of the 1 targets has a plan"
@@ -237,6 +313,11 @@ refuse 2 "more than 16 numbers" plan v1 --fold 1-17
 refuse 2 "cannot take 0 ms" plan v1 --max-latency 0
 refuse 2 "nothing runs in 0 MB" plan v1 --max-memory 0
 refuse 2 "exclude each other" plan v1 --fresh --no-measure
+refuse 2 "exclude each other" plan v1 --measure 4 --no-measure
+for option in --fresh "--measure 4" "--tune-budget 1"; do
+    # shellcheck disable=SC2086
+    refuse 2 "${option%% *} has no meaning with --profile" plan v1 --profile x.json $option
+done
 refuse 2 "exclude each other" plan v1 --device cpu --profile x.json
 refuse 5 "did you mean 'v1'" plan v11 --device "$device"
 refuse 3 "cuda" plan v1 --device cuda

@@ -40,6 +40,13 @@ fi
 run profile --file copy.json --json
 expect_rc 0
 expect_same out copy.json
+checks=$((checks + 1))
+run profile --file copy.json
+grep -q 'The profile was made by' out && fail "a new profile is called old"
+"$JQ" '.foldrun = "0.0.9"' copy.json > old.json
+run profile --file old.json
+expect_rc 0
+expect_out "The profile was made by foldrun 0.0.9, and this is foldrun "
 
 # what is wrong
 head -c 200 copy.json > cut.json
@@ -52,6 +59,9 @@ refuse 2 "measures nothing" profile --file copy.json --device "$device"
 refuse 2 "leave it out for a full profile" profile --quick --budget 10m
 refuse 2 "is not a time like 60s, 5m or 1h" profile --budget soon
 refuse 2 "'f31'" profile --precision f31
+if [ "$device" = cpu ]; then
+    refuse 4 "does not compute in tf32; it has f32" profile --device cpu --precision f32,tf32
+fi
 refuse 2 "one word too many" profile cpu
 refuse 3 "cuda" profile --device cuda
 FOLDRUN_CACHE_DIR="" refuse 3 "no cache folder" profile --device "$device" --quick

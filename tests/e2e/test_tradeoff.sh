@@ -46,12 +46,16 @@ refuse 2 "--tg: '2h' is not a time" tradeoff --speedup 2 --drop 0.1 --ts 1 --tg 
 refuse 2 "give both with a unit" tradeoff --speedup 2 --drop 0.1 --ts 1ms --tg 2
 refuse 2 "--unsure: 1.5 is not between" tradeoff --speedup 2 --drop 0.1 --ts 1 --tg 2 --unsure 1.5
 refuse 5 "more images than there are" tradeoff --speedup 2 --drop 0.5 --ts 1 --tg 2 --unsure 0.9
-refuse 2 "those of --general" tradeoff --speedup 2 --drop 0.1 --ts 1 --tg 2 --device cpu
+for option in "--device cpu" "--precision f32" "--batch 64"; do
+    # shellcheck disable=SC2086
+    refuse 2 "those of --general" tradeoff --speedup 2 --drop 0.1 --ts 1 --tg 2 $option
+done
 
 # two saved plans, and a general CNN that is measured
 saved() { # saved FILE FOLD IMAGES_PER_S ACCURACY
-    printf '{"device": "%s:0", "model": "v1", "choice": {"fold": %s, "precision": "f32", "batch": 64,
-  "measured": %s, "accuracy": %s}}\n' "$device" "$2" "$3" "$4" > "$1"
+    printf '{"format": 1, "device": "%s:0", "model": "v1", "choice": {"row": 1, "label": "v1", "fold": %s, "round": "floor", "quantum": 0,
+  "precision": "f32", "schedule": "layers", "batch": 64, "measured": %s, "accuracy": %s}, "alternatives": []}\n' \
+        "$device" "$2" "$3" "$4" > "$1"
 }
 saved plain.json 1 '{"images_per_s": 1e9}' 97.5
 saved folded.json 4 '{"images_per_s": 2e9}' 97.4
@@ -76,9 +80,13 @@ saved unknown.json 4 '{"images_per_s": 2e9}' null
 refuse 2 "unknown.json does not know its accuracy: give --drop" tradeoff --plans plain.json unknown.json --general v2
 
 saved guess.json 4 null 97
-refuse 5 "guess.json: this plan was not measured" tradeoff --plans plain.json guess.json --general v2
+refuse 5 "'guess.json': this plan was not measured" tradeoff --plans plain.json guess.json --general v2
 echo '{"choice": 3}' > other.json
-refuse 5 "other.json: this is no plan" tradeoff --plans plain.json other.json --general v2
+refuse 5 "'other.json' is no plan that can be used" tradeoff --plans plain.json other.json --general v2
+"$JQ" '.format = 2' folded.json > newer.json
+refuse 5 "'newer.json' is no plan that can be used: it is of another version" tradeoff --plans plain.json newer.json --general v2
+"$JQ" 'del(.model)' folded.json > nameless.json
+refuse 5 "it does not say what it is of" tradeoff --plans plain.json nameless.json --general v2
 echo '{"choice": {' > cut.json
 refuse 5 "cut.json" tradeoff --plans plain.json cut.json --general v2
 refuse 5 "none.json" tradeoff --plans plain.json none.json --general v2

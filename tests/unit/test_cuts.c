@@ -136,7 +136,7 @@ TEST(a_cut_shares_the_menu_of_all) {
     make_net(&n, small, 6);
     CHECK_OK(fr_cuts_make(&n.steps, &cuts));
     for (int i = 0; i < 11; i++)
-        items[i] = (fr_menu_item){&entries[i], 1};
+        items[i] = (fr_menu_item){.entries = &entries[i], .n_entries = 1};
     for (int32_t c = 0; c < cuts.n_cuts; c++) {
         fr_cut_menu(&cuts, c, &all, part, &menu);
         CHECK_INT(menu.n_items, cuts.views[c].n_items);

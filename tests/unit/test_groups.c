@@ -137,3 +137,14 @@ TEST(an_input_is_as_large_as_its_largest_step) {
 }
 
 CHECK_MAIN
+
+TEST(large_weights_are_fetched_again) {
+    fr_step fc = {
+        .kind = FR_STEP_FC, .n_src = 1, .src = {{.c = 64, .h = 25, .w = 25}}, .dst = {.c = 32, .h = 1, .w = 1}};
+    CHECK_NEAR(fr_step_weight_numbers(&fc), 64 * 625 * 32, 0);
+    fr_step conv = {
+        .kind = FR_STEP_CONV, .n_src = 1, .src = {{.c = 64}}, .dst = {.c = 32}, .win = {.kh = 3, .kw = 5}, .groups = 4};
+    CHECK_NEAR(fr_step_weight_numbers(&conv), 15 * 16 * 32, 0);
+    CHECK(fr_weights_stay(1e6, 16e6) && !fr_weights_stay(4.1e6, 16e6));
+    CHECK(fr_weights_stay(1e9, 0)); /* nothing is known of the cache */
+}

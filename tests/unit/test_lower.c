@@ -48,6 +48,24 @@ static fr_status lower(lowered *l, const char *name, bool fuse) {
     return lower_in(l, name, fuse, FR_PRECISION_F32);
 }
 
+/* Blocked kernels may make them: the step that flattens takes any layout, and only what it makes has one. */
+TEST(maps_that_are_flattened_keep_their_layout_free) {
+    lowered l;
+    int flattened = 0;
+    CHECK_OK(lower(&l, "g32", true));
+    for (int32_t i = 0; i < l.steps.n_items; i++) {
+        const fr_step *s = &l.steps.items[i].step;
+        if (s->kind != FR_STEP_REORDER)
+            continue;
+        flattened++;
+        CHECK_INT(s->src[0].layout, FR_LAYOUT_ANY);
+        CHECK_INT(s->dst.layout, FR_LAYOUT_NCHW);
+        CHECK(s->src[0].h > 1 && s->dst.h == 1);
+    }
+    CHECK_INT(flattened, 1);
+    drop(&l);
+}
+
 TEST(tf32_is_f32_but_for_products) {
     static const char *const models[] = {"v1", "n4"};
     for (int m = 0; m < 2; m++)

@@ -48,7 +48,7 @@ static void make_chain(chain *c) {
             const fr_slot *s = &c->slots[i + side];
             *t = (fr_tensor){.c = s->c, .h = s->h, .w = s->w, .dtype = FR_F32};
         }
-        c->menu_items[i] = (fr_menu_item){c->entries[i], 2};
+        c->menu_items[i] = (fr_menu_item){.entries = c->entries[i], .n_entries = 2};
         set_entry(&c->entries[i][0], "plain", FR_LAYOUT_NCHW, FR_LAYOUT_NCHW);
         set_entry(&c->entries[i][1], "blocked", FR_LAYOUT_NCHW16C, FR_LAYOUT_NCHW16C);
     }
@@ -108,6 +108,24 @@ TEST(a_large_fc_gets_its_own_group) {
     fr_choose_groups(&c.steps, &c.menu, picks, groups);
     CHECK(groups[1] < 2);
     CHECK_INT(groups[2], 2);
+}
+
+TEST(weights_that_the_cache_loses_ask_for_a_larger_group) {
+    chain c;
+    int32_t picks[N] = {0}, groups[N];
+    make_chain(&c);
+    for (int i = 0; i < N; i++)
+        set_times(&c, i, 0, 1000, 8000, 90000);
+    set_times(&c, 2, 0, 1000, 8000,
+              70000); /* timed alone it finds its weights in the cache: the smallest group is as good */
+    fr_choose_groups(&c.steps, &c.menu, picks, groups);
+    CHECK(groups[2] < 2);
+    double cost = fr_choose_candidates(&c.steps, &c.menu, 0, picks);
+    c.menu_items[2].fetch_ns = 20000;
+    fr_choose_groups(&c.steps, &c.menu, picks, groups);
+    CHECK(groups[1] < 2);
+    CHECK_INT(groups[2], 2);
+    CHECK_NEAR(fr_choose_candidates(&c.steps, &c.menu, 0, picks), cost + 20000, 1e-6);
 }
 
 TEST(unmeasured_times_come_from_the_nearest_group) {

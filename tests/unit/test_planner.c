@@ -240,6 +240,7 @@ TEST(limits_are_kept) {
     CHECK_INT(plan.choice, -1);
     CHECK_HAS(plan.notes, "every option breaks a limit; the quickest batch takes");
     CHECK_HAS(plan.notes, "the limit is 1e-06 ms");
+    CHECK_HAS(plan.notes, "times the limit on latency\n");
     fr_plan_result_free(&plan);
 }
 

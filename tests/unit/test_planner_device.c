@@ -1,6 +1,7 @@
 /* Plans that are measured, on the reference: what was measured counts, is kept, and is not measured twice. */
 #include "folder_kit.h"
 #include "made_device.h"
+#include "run/planner.h"
 
 static fr_context *context;
 static fr_model *model;
@@ -135,6 +136,78 @@ TEST(a_limit_that_measuring_refutes_is_kept) {
     if (plan.choice >= 0 && plan.rows[plan.choice].measured > 0)
         CHECK(plan.rows[plan.choice].measured_ms <= o.max_latency_ms);
     fr_plan_result_free(&plan);
+}
+
+/* Nothing is said of it that was not measured. */
+TEST(where_none_keeps_the_limit_the_nearest_is_measured) {
+    fr_plan_result plan;
+    CHECK(begin());
+    fr_plan_options o = options_for();
+    o.max_latency_ms = 1e-6;
+    CHECK_OK(fr_plan_make(context, &o, &plan));
+    CHECK(plan.choice == -1 && measured_rows(&plan) >= 2 && measured_rows(&plan) <= 3);
+    CHECK_HAS(plan.notes, "every option breaks a limit; the quickest batch takes");
+    CHECK_HAS(plan.notes, "was measured at");
+    CHECK_HAS(plan.notes, "times the limit on latency\n");
+    fr_plan_result_free(&plan);
+}
+
+/* What failed for want of memory, or by a driver's whim, is tried again; what the device cannot do is not. */
+TEST(a_failure_that_may_pass_is_not_kept) {
+    CHECK(begin());
+    fr_plan_options o = options_for();
+    fr_planner p, again;
+    o.tune_ms = 51; /* a question of its own */
+    CHECK_OK(fr_planner_begin(&p, context, &o));
+    CHECK_OK(fr_planner_predict(&p));
+    CHECK(p.choice.n_options >= 3);
+    for (int i = 0; i < 3; i++) {
+        const fr_option *x = &p.choice.options[i];
+        fr_planner_record r = {
+            .variant = x->variant, .precision = x->precision, .schedule = x->schedule, .batch = x->batch, .bytes = 1};
+        if (i == 0)
+            r.images_per_s = r.low = r.high = r.ms = 1;
+        r.failed = i > 0;
+        r.status = i == 1 ? FR_UNSUPPORTED : i == 2 ? FR_NO_MEMORY : FR_OK;
+        CHECK_OK(fr_planner_add_record(&p, &r));
+    }
+    fr_planner_store(&p);
+    CHECK_OK(fr_planner_begin(&again, context, &o));
+    CHECK_OK(fr_planner_predict(&again));
+    CHECK(fr_planner_load(&again) && again.retries);
+    CHECK_INT(again.n_records, 2);
+    CHECK(!again.records[0].failed && again.records[1].failed);
+    fr_planner_free(&again);
+    p.n_records = 2; /* without the one that may pass */
+    fr_planner_store(&p);
+    CHECK_OK(fr_planner_begin(&again, context, &o));
+    CHECK_OK(fr_planner_predict(&again));
+    CHECK(fr_planner_load(&again) && !again.retries);
+    fr_planner_free(&again);
+    fr_planner_free(&p);
+}
+
+/* A duel says again how options compare, and leaves the rest: how fast they were in the mean, their kernels, their number. */
+TEST(a_duel_only_compares) {
+    CHECK(begin());
+    fr_plan_options o = options_for();
+    fr_planner p;
+    CHECK_OK(fr_planner_begin(&p, context, &o));
+    CHECK_OK(fr_planner_predict(&p));
+    int32_t list[2] = {-1, -1};
+    for (int32_t i = 0; i < (int32_t)p.choice.n_options; i++)
+        if (p.choice.options[i].batch == 2)
+            list[p.shapes[p.choice.options[i].variant].fold - 1] = i;
+    CHECK(list[0] >= 0 && list[1] >= 0);
+    CHECK_OK(fr_planner_measure(&p, list, 2, false));
+    CHECK(p.n_records == 2 && p.records[0].race == 1 && p.records[1].race == 1);
+    double before = p.records[0].images_per_s * p.records[1].images_per_s;
+    CHECK_OK(fr_planner_measure(&p, list, 2, true));
+    CHECK(p.n_records == 2 && p.records[0].race == 2 && p.records[1].race == 2);
+    CHECK(p.records[0].kernels && p.records[1].kernels && p.records[0].low <= p.records[0].high);
+    CHECK_NEAR(p.records[0].images_per_s * p.records[1].images_per_s / before, 1, 1e-9);
+    CHECK_NEAR(p.records[1].ms * p.records[1].images_per_s / 2e3, 1, 1e-9);
+    fr_planner_free(&p);
 }
 
 static bool stop_at_once(void *user, const char *what, double fraction) {

@@ -129,8 +129,8 @@ static void check_list(fr_probe probe, size_t least, size_t most, size_t least_r
 TEST(lists_are_stable_and_hold_nothing_twice) {
     check_list(a_cpu(0), 120, 165, 6, 12);
     check_list(a_cpu(1), 800, 1300, 30, 100);
-    check_list(a_software_gpu(0), 120, 165, 6, 12);
-    check_list(a_software_gpu(1), 800, 1300, 30, 100);
+    check_list(a_software_gpu(0), 120, 165, 4, 8);
+    check_list(a_software_gpu(1), 400, 550, 30, 40);
     check_list(a_gpu(0), 200, 280, 10, 20);
     check_list(a_gpu(1), 1500, 2200, 100, 200);
 }
@@ -183,6 +183,27 @@ TEST(launches_are_short_and_maps_fit) {
     fr_probe_free(&cpu);
     fr_probe_free(&oracle);
     fr_probe_free(&small);
+}
+
+/* A GPU's API on a CPU: what it can do in the time, and small batches before large ones. */
+TEST(a_software_device_has_short_runs) {
+    fr_probe probe = a_software_gpu(1), cpu = a_cpu(1);
+    bool large = false, has_large = false;
+    CHECK_OK(fr_probe_list(&probe, 0));
+    CHECK_OK(fr_probe_list(&cpu, 0));
+    CHECK(probe.n_runs < cpu.n_runs && probe.n_points < cpu.n_points && cpu.runs[0].batch == 1024);
+    for (size_t i = 0; i < probe.n_runs; i++) {
+        const fr_probe_run *r = &probe.runs[i];
+        large = large || r->batch > 64;
+        CHECK(!large || r->batch > 64);
+        CHECK(r->batch * (int64_t)r->width <= 1024 * 16);
+        has_large = has_large || (r->batch == 1024 && r->net == 1);
+    }
+    CHECK(has_large);
+    for (size_t i = 0; i < probe.n_points; i++)
+        CHECK(fr_probe_ops(&probe.points[i]) <= 2e9);
+    fr_probe_free(&probe);
+    fr_probe_free(&cpu);
 }
 
 TEST(the_nets_of_the_runs_are_networks) {

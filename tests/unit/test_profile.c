@@ -120,7 +120,7 @@ TEST(nonsense_is_refused) {
 
 TEST(expected_times_stand_in_until_something_was_measured) {
     fr_menu_entry entries[3] = {{.expected_ns = 0}, {.expected_ns = 80}, {.expected_ns = 50}};
-    fr_menu_item item = {entries, 3};
+    fr_menu_item item = {.entries = entries, .n_entries = 3};
     fr_menu menu = {.items = &item, .n_items = 1, .groups = {4}, .n_groups = 1};
     CHECK(fr_menu_cost(&menu, 0, 2, 0) == 50 && fr_menu_cost(&menu, 0, 1, 0) == 80);
     CHECK(fr_menu_cost(&menu, 0, 0, 0) > 1e6); /* what the profile does not know is not guessed to be better */

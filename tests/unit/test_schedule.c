@@ -493,6 +493,32 @@ static uint64_t live_of(fr_session *session) {
     return live;
 }
 
+/* What a short budget left unmeasured must not slow the sessions that come later and have more. */
+TEST(a_plan_measured_in_a_hurry_is_measured_again) {
+    static const struct {
+        int32_t tune_ms;
+        bool from_cache;
+    } turns[] = {{1, false}, {1, true}, {4000, false}, {4000, true}, {1, true}};
+    fixture f;
+    CHECK_OK(load(&f, "cpu", 1));
+    if (!is_here(&f)) {
+        drop(&f);
+        SKIP("no cpu backend");
+    }
+    for (size_t i = 0; i < sizeof turns / sizeof turns[0]; i++) {
+        fr_session_options o = options_for(&f);
+        fr_session_info info;
+        bool right;
+        o.tuning = FR_TUNING_CACHED;
+        o.tune_ms = turns[i].tune_ms;
+        CHECK_OK(try(&f, &o, &info, NULL, &right));
+        CHECK(right);
+        CHECK(info.from_cache == turns[i].from_cache);
+        CHECK((f.measured > 0) != turns[i].from_cache);
+    }
+    drop(&f);
+}
+
 TEST(planned_and_weights_are_all_that_the_device_counts) {
     for (size_t d = 0; d < N_DEVICES; d++)
         for (int32_t fold = 1; fold <= 3; fold++) {

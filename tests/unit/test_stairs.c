@@ -1,6 +1,7 @@
 /* Staircases: the tile that made a line of times is found again, and none is found where there is none. */
 #include "plan/stairs.h"
 
+#include "base/alloc.h"
 #include "base/hash.h"
 #include "base/status.h"
 #include "check.h"
@@ -249,6 +250,36 @@ TEST(lines_are_read_from_a_probe) {
     CHECK_OK(fr_stairs_read(&probe, &list)); /* of nothing, nothing */
     CHECK_INT(list.count, 0);
     fr_stairs_free(&list);
+}
+
+/* Profiles come from elsewhere: as many points as a profile may hold, each on a line of its own, or all on one. */
+TEST(a_hostile_profile_takes_no_more_than_its_size) {
+    enum { POINTS = 16384 };
+    for (int alone = 0; alone < 3; alone++) {
+        fr_probe probe = {.n_points = POINTS};
+        probe.points = fr_alloc_array(POINTS, sizeof *probe.points);
+        CHECK(probe.points != NULL);
+        for (int32_t i = 0; i < POINTS; i++) {
+            fr_probe_point *p = &probe.points[POINTS - 1 - i];
+            *p = (fr_probe_point){.line = FR_LINE_BOTH, .kind = FR_STEP_CONV, .n = 1, .kernel = 1, .groups = 1};
+            p->h = p->w = alone == 1 ? 1 + i : alone == 2 ? 1 + i / 2 : 1; /* 0: one line, 2: of two points each */
+            p->c_in = p->c_out = 1 + i;
+            p->ns = 100 + i;
+            snprintf(p->candidate, sizeof p->candidate, "kernel%d", i);
+        }
+        uint64_t calls = fr_alloc_read().calls, bytes = fr_alloc_read().live_bytes;
+        fr_stairs_list list;
+        CHECK_OK(fr_stairs_read(&probe, &list));
+        CHECK_INT(list.count, alone == 0 ? 1 : alone == 1 ? 0 : POINTS / 2);
+        CHECK(fr_alloc_read().live_bytes - bytes <= POINTS * (sizeof(void *) + sizeof(fr_stairs)));
+        CHECK(fr_alloc_read().calls - calls <= 8 * (list.count + 1));
+        for (size_t i = 1; i < list.count; i++)
+            CHECK(list.at[i - 1].first < list.at[i].first);
+        for (size_t i = 0; i < list.count; i++)
+            CHECK(list.at[i].points[0]->c_in < list.at[i].points[1]->c_in);
+        fr_stairs_free(&list);
+        fr_probe_free(&probe);
+    }
 }
 
 CHECK_MAIN

@@ -18,13 +18,15 @@ extern "C" {
 
 /* ---- a device's profile --------------------------------------------------------------------------------- */
 
+enum { FR_PROFILE_QUICK_S = 25, FR_PROFILE_FULL_S = 270 }; /* seconds, where no budget is given */
+
 typedef struct fr_profile_options {
     uint32_t struct_bytes;
     const char *device;  /* NULL = the CPU */
     bool quick;          /* seconds instead of minutes: coarse lines, few whole runs */
     bool again;          /* from the beginning, whatever was measured before; else an unfinished profile goes on */
     uint32_t precisions; /* bits (1u << fr_precision); 0 = all of the device but f64 */
-    double budget_s;     /* 0 = 25 for a quick one, 270 for a full one. What does not fit is left for the next time. */
+    double budget_s;     /* 0 = FR_PROFILE_QUICK_S or _FULL_S. What does not fit is left for the next time. */
     /* What is being measured, how much of it is done (0 to 1). False: stop; what was measured is kept, and the answer is FR_CANCELLED. */
     bool (*progress)(void *user, const char *what, double fraction);
     void *progress_user;
@@ -106,16 +108,21 @@ typedef struct fr_plan_options {
     double max_latency_ms; /* of a batch; 0 = any */
     uint64_t max_memory;   /* bytes; 0 = any */
     bool has_max_drop;
-    double max_drop;                                                 /* points of accuracy below fold 1 */
-    bool exact;                                                      /* as of a session */
-    int32_t threads;                                                 /* as of a session */
-    bool no_measure;                                                 /* trust the prediction */
-    bool fresh;                                                      /* measure again what the cache knows */
-    int32_t measure;                                                 /* options that are measured; 0 = 8 */
-    int32_t tune_ms;                                                 /* for the kernels of each; 0 = 1500 */
+    double max_drop; /* points of accuracy below fold 1 */
+    bool exact;      /* as of a session */
+    int32_t threads; /* as of a session */
+    bool no_measure; /* trust the prediction */
+    bool fresh;      /* measure again what the cache knows */
+    int32_t measure; /* options that are measured first, and at most as many behind them; 0 = 8 */
+    int32_t tune_ms; /* for the kernels of each; 0 = 1500 */
     bool (*progress)(void *user, const char *what, double fraction); /* false: stop, FR_CANCELLED */
     void *progress_user;
+    const char
+        *kernels; /* fr_plan_explain: the row's, as fr_plan_result has the choice's; NULL = chosen by its session */
 } fr_plan_options;
+
+/* Options whose images a second differ by no more than this share are as good, and the one that asks least of the user wins. */
+#define FR_PLAN_TIE 0.02
 
 typedef struct fr_plan_row {
     char label[128]; /* of the variant: the model's name or file */
@@ -141,12 +148,14 @@ typedef struct fr_plan_result {
     char device[24], name[128], driver[128], profile[512];
     bool from_cache; /* nothing was measured now */
     bool quick_profile, stale_profile;
-    bool drop_unjudged; /* a limit on accuracy, and no accuracies to judge it by */
+    bool drop_unjudged; /* a limit on accuracy, and of some rows or of fold 1 no accuracy to judge it by */
     fr_plan_row *rows;  /* best first */
     size_t n_rows;
     int32_t choice; /* -1: every one breaks a limit */
-    char *kernels;  /* the choice's, as fr_session_options.plan takes them; NULL where nothing was measured */
-    char *notes;    /* what is to be known about the choice: sentences, a line each */
+    double
+        plain_accuracy; /* percent, at fold 1, which a drop is counted from, in the rows or not; negative = not known */
+    char *kernels;      /* the choice's, as fr_session_options.plan takes them; NULL where nothing was measured */
+    char *notes;        /* what is to be known about the choice: sentences, a line each */
     double choose_ms, measure_s;
 } fr_plan_result;
 
