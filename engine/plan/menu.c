@@ -4,6 +4,8 @@
 #include "base/alloc.h"
 #include "plan/plan.h"
 
+static const double hopeless_expected = 2; /* times the best that is expected */
+
 void fr_menu_free(fr_menu *menu) {
     if (!menu || !menu->items)
         return;
@@ -49,6 +51,33 @@ double fr_menu_cost(const fr_menu *menu, int32_t item, int32_t entry, int32_t gr
     for (int32_t k = 0; k < menu->items[item].n_entries && !expects; k++)
         expects = menu->items[item].entries[k].expected_ns > 0;
     return expects ? 1e9 + entry : 1000.0 * (entry + 1);
+}
+
+int32_t fr_menu_order(const fr_menu_item *item, bool cuts, int32_t *out) {
+    int32_t most = item->n_entries, count = 0, known;
+    double best = 0;
+    for (int32_t e = 0; e < most; e++)
+        if (item->entries[e].expected_ns > 0 && (best <= 0 || item->entries[e].expected_ns < best))
+            best = item->entries[e].expected_ns;
+    for (int32_t e = 0; e < most; e++) { /* what is known, ascending */
+        double ns = item->entries[e].expected_ns;
+        if (ns <= 0 || (cuts && ns > hopeless_expected * best))
+            continue;
+        int32_t at = count++;
+        for (; at > 0 && item->entries[out[at - 1]].expected_ns > ns; at--)
+            out[at] = out[at - 1];
+        out[at] = e;
+    }
+    known = count;
+    for (int32_t e = 0; e < most; e++)
+        if (item->entries[e].expected_ns <= 0)
+            out[count++] = e;
+    if (known > 1 && known < count && out[known] == 0) { /* the backend's first guess, of which nothing is known */
+        for (int32_t at = known; at > 1; at--)
+            out[at] = out[at - 1];
+        out[1] = 0;
+    }
+    return count;
 }
 
 /* Bytes of one input that a layout change between a producer's pick and a reader would move; 0 = none is needed. */

@@ -45,6 +45,12 @@ void fr_menu_free(fr_menu *menu);
  * by the device's profile, else guessed from its place in the backend's order. */
 double fr_menu_cost(const fr_menu *menu, int32_t item, int32_t entry, int32_t group_index);
 
+/* In which order an item's entries are worth timing; answers how many: at most all of them. What the device's profile expects something of comes first, the best
+ * first, and then the others, in the backend's order; the backend's own first guess is never later than second, for what is
+ * expected may come from another step, for which other kernels are good. When `cuts`, what is expected to take twice the
+ * best's time is left out, but never what nothing is known of. */
+int32_t fr_menu_order(const fr_menu_item *item, bool cuts, int32_t *out_entries);
+
 /* picks[item] = entry, the cheapest assignment with the layout changes it needs (exact on chains of two layouts, a local
  * optimum from several starts elsewhere); returns its cost for one input. */
 double fr_choose_candidates(const fr_steps *steps, const fr_menu *menu, int32_t group_index, int32_t *picks);

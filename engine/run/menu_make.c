@@ -13,9 +13,7 @@
 
 static const uint64_t trial_ns = 800000; /* repeats of a launch fill about this long */
 static const double worth_it =
-    1.35; /* entries slower than this times the pick at one group are not timed at the others */
-static const double expected_worth_it =
-    2;                            /* entries that the device's profile expects more of the best are not timed */
+    1.35;                         /* entries slower than this times the pick at one group are not timed at the others */
 static const double hopeless = 4; /* times the best of the others: the first launch was enough */
 static const double never = 1e15;
 
@@ -191,39 +189,14 @@ typedef struct ranking {
     int32_t count;
 } ranking;
 
-/* The backend's order, but what the device's profile expects something of first, best first. When `cuts`, and it knows most
- * of them, what it has no hope for or does not know is left out. */
-static void rank(const fr_menu_item *item, bool cuts, ranking *out) {
-    int32_t known = 0;
-    out->count = 0;
-    for (int32_t e = 0; e < item->n_entries && e < FR_MAX_CANDIDATES; e++) {
-        double ns = item->entries[e].expected_ns;
-        known += ns > 0;
-        int32_t at = out->count++;
-        for (; at > 0 && ns > 0; at--) {
-            double before = item->entries[out->entries[at - 1]].expected_ns;
-            if (before > 0 && before <= ns)
-                break;
-            out->entries[at] = out->entries[at - 1];
-        }
-        out->entries[at] = e;
-    }
-    double best = out->count > 0 ? item->entries[out->entries[0]].expected_ns : 0;
-    while (cuts && 2 * known > item->n_entries && out->count > 2) {
-        double last = item->entries[out->entries[out->count - 1]].expected_ns;
-        if (last > 0 && last <= expected_worth_it * best)
-            break;
-        out->count--;
-    }
-}
-
 static fr_status measure_first_group(measuring *m, int32_t first) {
     int32_t n = m->menu->n_items, ranks = 0;
     ranking *rankings = fr_alloc_array((size_t)n, sizeof *rankings);
     if (!rankings)
         return fr_no_memory((size_t)n * sizeof *rankings, "tuning");
     for (int32_t i = 0; i < n; i++) {
-        rank(&m->menu->items[i], m->request->tuning == FR_TUNING_CACHED, &rankings[i]);
+        rankings[i].count =
+            fr_menu_order(&m->menu->items[i], m->request->tuning == FR_TUNING_CACHED, rankings[i].entries);
         ranks = rankings[i].count > ranks ? rankings[i].count : ranks;
     }
     m->of = ranks * n + (m->first_only ? 0 : n * (m->menu->n_groups - 1));

@@ -128,6 +128,24 @@ TEST(weights_that_the_cache_loses_ask_for_a_larger_group) {
     CHECK_NEAR(fr_choose_candidates(&c.steps, &c.menu, 0, picks), cost + 20000, 1e-6);
 }
 
+/* A profile may know a step's kernels by another step, for which the best of this one's was never tried. */
+TEST(kernels_that_no_profile_knows_are_tried_too) {
+    fr_menu_entry entries[6] = {{.expected_ns = 0}, {.expected_ns = 90},  {.expected_ns = 50},
+                                {.expected_ns = 0}, {.expected_ns = 101}, {.expected_ns = 60}};
+    fr_menu_item item = {.entries = entries, .n_entries = 6};
+    int32_t order[6];
+    static const int32_t cut[] = {2, 0, 5, 1, 3}, whole[] = {2, 0, 5, 1, 4, 3};
+    CHECK_INT(fr_menu_order(&item, true, order), 5);
+    CHECK_INT(memcmp(order, cut, sizeof cut), 0);
+    CHECK_INT(fr_menu_order(&item, false, order), 6);
+    CHECK_INT(memcmp(order, whole, sizeof whole), 0);
+    for (int e = 0; e < 6; e++)
+        entries[e].expected_ns = 0;
+    CHECK_INT(fr_menu_order(&item, true, order), 6); /* nothing is expected: the backend's order */
+    for (int e = 0; e < 6; e++)
+        CHECK_INT(order[e], e);
+}
+
 TEST(unmeasured_times_come_from_the_nearest_group) {
     chain c;
     make_chain(&c);
