@@ -90,6 +90,8 @@ double fr_probe_bytes(const fr_probe_point *point); /* of a launch: maps read an
 fr_status fr_probe_list(fr_probe *probe, uint32_t precisions) FR_MUST_CHECK;
 /* More points where measured neighbours of a line jump (level 2); *out_added 0 when there is nothing to look closer at. */
 fr_status fr_probe_refine(fr_probe *probe, size_t most, size_t *out_added) FR_MUST_CHECK;
+/* out_bumps, one a point: measured slower, for what tiles compute, than both its neighbours on a line. */
+fr_status fr_probe_bumps(const fr_probe *probe, bool *out_bumps) FR_MUST_CHECK;
 
 /* probe_net.c: the text (.fold) of the small CNN of a run: family 0 is like the game models, 1 like NoScope's. No model of the
  * zoo. Widths are as given; fold is the run's own business. */

@@ -1,6 +1,7 @@
 /* Where a measured line jumps, its points are too far apart to tell where exactly. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/status.h"
@@ -83,4 +84,34 @@ fr_status fr_probe_refine(fr_probe *probe, size_t most, size_t *out_added) {
     }
     fr_free(jumps);
     return status;
+}
+
+/* ---- bumps ---------------------------------------------------------------------------------------------------------- */
+
+static double in_tiles(const fr_stair_fit *fit, int32_t channels) {
+    int32_t q = fit->quantum > 1 ? fit->quantum : 1;
+    return (1 - fit->waste) * channels + fit->waste * ((channels + q - 1) / q) * q;
+}
+
+/* Time for what the tiles compute: smooth along a line, but for the noise. */
+static double rate_of(const fr_stairs *s, size_t i) {
+    double tiles = in_tiles(&s->fit, fr_stairs_channels(s, i));
+    return s->points[i]->ns / (s->like.line == FR_LINE_BOTH ? tiles * tiles : tiles);
+}
+
+fr_status fr_probe_bumps(const fr_probe *probe, bool *out_bumps) {
+    const double clearly = 1.08;
+    fr_stairs_list list;
+    memset(out_bumps, 0, probe->n_points * sizeof *out_bumps);
+    FR_TRY(fr_stairs_read(probe, &list));
+    for (size_t k = 0; k < list.count; k++) {
+        const fr_stairs *s = &list.at[k];
+        for (size_t i = 1; i + 1 < s->count; i++) {
+            double before = rate_of(s, i - 1), behind = rate_of(s, i + 1);
+            if (rate_of(s, i) > clearly * (before > behind ? before : behind))
+                out_bumps[s->points[i] - probe->points] = true;
+        }
+    }
+    fr_stairs_free(&list);
+    return FR_OK;
 }

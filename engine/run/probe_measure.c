@@ -173,18 +173,27 @@ static fr_status measure_again(fr_prober *p, int32_t point) {
     return status;
 }
 
-/* What lay far apart gets another chance when there is time: the noise may be over. So does what its neighbours do better. */
+/* What lay far apart gets another chance when there is time: the noise may be over. So does what its neighbours do better, or what
+ * sticks out of its line: all of its repeats may have met the same noise. */
 static fr_status measure_doubtful(fr_prober *p) {
     const double share = 0.002;
+    fr_status status = FR_OK;
+    size_t count = p->probe.n_points;
     p->share_s = share * p->options.budget_s;
-    for (size_t i = 0; i < p->probe.n_points && fr_prober_left_s(p) > 0; i++) {
-        if (!p->probe.points[i].noisy && !fr_prober_suspects(p, (int32_t)i))
+    bool *bumps = fr_alloc_array(count + 1, sizeof *bumps);
+    if (!bumps)
+        return fr_no_memory(count, "the device profile");
+    FR_GO(cleanup, fr_probe_bumps(&p->probe, bumps));
+    for (size_t i = 0; i < count && fr_prober_left_s(p) > 0; i++) {
+        if (!bumps[i] && !p->probe.points[i].noisy && !fr_prober_suspects(p, (int32_t)i))
             continue;
         if (p->probe.points[i].ns > 0)
-            FR_TRY(measure_again(p, (int32_t)i));
-        FR_TRY(fr_prober_save(p, false));
+            FR_GO(cleanup, measure_again(p, (int32_t)i));
+        FR_GO(cleanup, fr_prober_save(p, false));
     }
-    return FR_OK;
+cleanup:
+    fr_free(bumps);
+    return status;
 }
 
 /* A run while others used the machine too: the faster of two counts. */

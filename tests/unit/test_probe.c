@@ -283,6 +283,35 @@ TEST(refining_ends_whatever_was_measured) {
     }
 }
 
+/* All repeats of a point may meet the same noise: only its neighbours tell. */
+TEST(what_sticks_out_of_its_line_is_seen) {
+    fr_probe probe = a_cpu(1);
+    fr_random random = {11};
+    CHECK_OK(fr_probe_list(&probe, 1u << FR_PRECISION_F32));
+    measure(&probe, 1, 0.01, &random);
+    bool *bumps = calloc(probe.n_points, sizeof *bumps);
+    size_t many = 0, at = probe.n_points;
+    CHECK(bumps != NULL);
+    CHECK_OK(fr_probe_bumps(&probe, bumps));
+    for (size_t i = 0; i < probe.n_points; i++) {
+        const fr_probe_point *p = &probe.points[i];
+        many += bumps[i];
+        if (at == probe.n_points && p->line == FR_LINE_BOTH && p->kind == FR_STEP_CONV && p->kernel == 3 &&
+            p->c_in == 48)
+            at = i;
+    }
+    CHECK(at < probe.n_points && !bumps[at]);
+    CHECK(many < probe.n_points / 20);
+    probe.points[at].ns *= 1.3;
+    CHECK_OK(fr_probe_bumps(&probe, bumps));
+    CHECK(bumps[at]);
+    probe.points[at].ns /= 1.3 * 1.3; /* faster than its line: noise never does that */
+    CHECK_OK(fr_probe_bumps(&probe, bumps));
+    CHECK(!bumps[at]);
+    free(bumps);
+    fr_probe_free(&probe);
+}
+
 TEST(smooth_lines_and_noise_are_no_jumps) {
     fr_probe probe = a_cpu(1);
     fr_random random = {3};
