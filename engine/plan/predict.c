@@ -59,7 +59,7 @@ static fr_status add_residuals_of(fr_predictor *p, const fr_steps *steps, const 
         FR_TRY(fr_costed_make(p, steps, (fr_precision)run->precision, &costed));
         fr_status status = fr_costed_run(&costed, (fr_schedule)run->schedule, run->batch, 0, &raw);
         fr_residual *r = &p->residuals[p->n_residuals];
-        *r = (fr_residual){.precision = run->precision, .schedule = run->schedule};
+        *r = (fr_residual){.precision = run->precision, .schedule = run->schedule, .spread = run->spread};
         fr_costed_place(&costed, run->batch, r->at);
         fr_costed_free(&costed);
         if (status == FR_NO_MEMORY)
@@ -101,34 +101,52 @@ static fr_status make_residuals(fr_predictor *p) {
     return FR_OK;
 }
 
+/* How much a run tells of a place: less from afar, and less when its repeats lay apart. */
 static double weight_of(const fr_residual *r, const double at[3]) {
-    double far = 0;
+    const double sure = 0.08; /* repeats that far apart are worth half */
+    double far = 0, apart = r->spread / sure;
     for (int k = 0; k < 3; k++)
         far += (r->at[k] - at[k]) * (r->at[k] - at[k]);
-    return exp(-far / 2) + 0.01 / (1 + far);
+    return (exp(-far / 2) + 0.01 / (1 + far)) / (1 + apart * apart);
 }
 
 static bool is_alike(const fr_residual *r, fr_precision precision, fr_schedule schedule, bool any_precision) {
     return r->schedule == schedule && (any_precision || r->precision == precision);
 }
 
+static double middle_of(const fr_predictor *p, fr_precision precision, fr_schedule schedule, bool any,
+                        const double at[3], double all) {
+    double sum = 0;
+    for (int32_t i = 0; i < p->n_residuals; i++) { /* by their ratios, ascending */
+        if (!is_alike(&p->residuals[i], precision, schedule, any))
+            continue;
+        sum += weight_of(&p->residuals[i], at);
+        if (sum >= all / 2)
+            return p->residuals[i].log_ratio;
+    }
+    return 0;
+}
+
 /*
- * How much faster than the sum of the steps: by the nearest runs of the same precision and schedule; without any, of the same
- * schedule. The middle one by weight, and not the mean: a machine that others use is now and then half as fast for a while.
+ * How much faster than the sum of the steps: by the runs of the same precision and schedule, the near ones most; without any, of the same
+ * schedule. A machine that others use is now and then half as fast for a while: what lies far from the middle one counts as if it were nearer.
+ * The fewer runs say it, the less it is believed.
  */
 static double correction_of(const fr_predictor *p, fr_precision precision, fr_schedule schedule, const double at[3]) {
+    const double reach = 0.15, doubt = 0.5; /* doubt: in runs at the very place */
     for (int any = 0; any <= 1; any++) {
         double all = 0, sum = 0;
         for (int32_t i = 0; i < p->n_residuals; i++)
             if (is_alike(&p->residuals[i], precision, schedule, any))
                 all += weight_of(&p->residuals[i], at);
-        for (int32_t i = 0; i < p->n_residuals; i++) { /* by their ratios, ascending */
-            if (!is_alike(&p->residuals[i], precision, schedule, any))
-                continue;
-            sum += weight_of(&p->residuals[i], at);
-            if (sum >= all / 2)
-                return exp(p->residuals[i].log_ratio);
-        }
+        double middle = middle_of(p, precision, schedule, any, at, all);
+        for (int32_t i = 0; i < p->n_residuals; i++)
+            if (is_alike(&p->residuals[i], precision, schedule, any)) {
+                double apart = p->residuals[i].log_ratio - middle;
+                sum += weight_of(&p->residuals[i], at) * (middle + fmax(fmin(apart, reach), -reach));
+            }
+        if (all > 0)
+            return exp(sum / (all + doubt));
     }
     return 1;
 }

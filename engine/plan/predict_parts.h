@@ -167,7 +167,7 @@ typedef struct fr_costed {
 typedef struct fr_residual {
     uint16_t precision, schedule;
     double at[3]; /* fr_costed_place */
-    double log_ratio;
+    double log_ratio, spread;
 } fr_residual;
 
 struct fr_predictor {

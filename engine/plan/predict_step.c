@@ -83,6 +83,10 @@ static bool cost_products(const fr_lines *lines, const fr_step *s, fr_precision 
 
 /* ---- steps that move bytes -------------------------------------------------------------------------------------------- */
 
+static double point_images(const fr_probe_point *p) {
+    return p->images > 1 ? p->images : 1;
+}
+
 /* Images a input: time for each number at the points' counts, between them in proportion. */
 static bool cost_end(const fr_probe *probe, const fr_step *s, fr_precision precision, fr_step_cost *cost) {
     double numbers_of_one = s->kind == FR_STEP_INGEST ? numbers(&s->dst) : numbers(&s->src[0]);
@@ -95,8 +99,9 @@ static bool cost_end(const fr_probe *probe, const fr_step *s, fr_precision preci
         double of_point = (double)(s->kind == FR_STEP_INGEST ? p->c_out : p->c_in) * p->h * p->w;
         if (s->kind == FR_STEP_EMIT && p->c_in < 1)
             continue;
-        double di = log(images / (p->images > 1 ? p->images : 1)), dn = log(numbers_of_one / of_point);
-        double far = di * di + dn * dn / 16 + (p->precision != precision ? 9 : 0);
+        double di = log(images / point_images(p)), dn = log(numbers_of_one / of_point);
+        double dc = s->kind == FR_STEP_INGEST ? log((double)s->dst.c / images * point_images(p) / p->c_out) : 0;
+        double far = di * di + dn * dn / 16 + dc * dc / 4 + (p->precision != precision ? 9 : 0);
         fr_mean_add(&mean, fr_point_alone(probe, p) / of_point, far, 1e-3);
     }
     cost->ns = mean.weight > 0 ? mean.sum / mean.weight * numbers_of_one : 0;

@@ -38,6 +38,7 @@ static const int16_t inputs_quick[] = {1, 4, 16, 256, 0},
                      inputs[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 0};
 static const int16_t inputs_heavy_quick[] = {1, 0}, inputs_heavy[] = {1, 4, 16, 64, 0};
 static const int16_t one_width[] = {32, 0}, two_widths[] = {32, 64, 0};
+static const int16_t one_image[] = {1, 0};
 static const int16_t images_quick[] = {1, 4, 0}, images[] = {1, 2, 3, 4, 0};
 static const int16_t megabytes_quick[] = {1, 8, 64, 0}, megabytes[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 0};
 
@@ -66,6 +67,8 @@ static const line_spec specs[] = {
     {FR_LINE_INPUTS, CONV, 32, 32, 24, 50, 3, 1, 0, 0, ALL, inputs_quick, inputs},
     {FR_LINE_MEMORY, FR_STEP_UNARY, 64, 64, 64, 64, 0, 0, 0, 0, ONLY_F32, megabytes_quick, megabytes},
     {FR_LINE_ENDS, FR_STEP_INGEST, 3, 3, 24, 50, 0, 0, 0, 0, ALL, images_quick, images},
+    {FR_LINE_ENDS, FR_STEP_INGEST, 32, 32, 24, 50, 0, 0, 0, 0, QUICK_F32, one_image, images_quick},
+    {FR_LINE_ENDS, FR_STEP_EMIT, 20000, 20000, 1, 1, 0, 0, 0, 0, QUICK_F32, NULL, one_image},
     {FR_LINE_ENDS, FR_STEP_EMIT, 20, 20, 1, 1, 0, 0, 0, 0, QUICK_F32, images_quick, images},
     {FR_LINE_INPUTS, FC, 1000, 128, 1, 1, 0, 0, 0, 0, QUICK_F32, inputs_quick, inputs},
     {FR_LINE_INPUTS, FC, 20000, 256, 1, 1, 0, 0, 0, 0, QUICK_F32, inputs_heavy_quick, inputs_heavy},

@@ -190,7 +190,7 @@ static void correct_a_run(fr_prober *p, uint64_t before_ns, uint64_t after_ns, b
     *done = *done || (is_alone_calm && slower > 1.15 && slower < 1.5 && apart > 0.2 && apart < 1);
 }
 
-TEST(a_run_is_corrected_by_what_all_lanes_see) {
+TEST(a_run_is_watched_on_all_lanes) {
     fr_prober p;
     bool comes = false, leaves = false;
     CHECK_OK(open_made(&p));
