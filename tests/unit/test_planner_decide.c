@@ -1,30 +1,9 @@
 /* What a plan measures, and what it makes of it, on made-up devices whose predictions are wrong in a known way. */
 #include "base/clock.h"
-#include "made_device.h"
+#include "made_plans.h"
 #include "run/planner.h"
 
 enum { FOLDS = 8 };
-
-static fr_context *context;
-static fr_model *model;
-static char profile[128];
-
-static void clean_up(void) {
-    unlink(profile);
-    fr_model_free(model);
-    fr_context_free(context);
-}
-
-static bool begin(void) {
-    fr_context_options options = FR_OPTIONS(fr_context_options);
-    options.cache_dir = "";
-    if (context)
-        return true;
-    snprintf(profile, sizeof profile, "/tmp/foldrun-decide-%ld.json", (long)getpid());
-    atexit(clean_up);
-    return fr_context_new(&options, &context) == FR_OK && fr_model_load(context, "n4", &model) == FR_OK &&
-           made_write(&made_usual, 1, profile) == FR_OK;
-}
 
 /* What a device truly does, over what is predicted. */
 static struct truth {
