@@ -23,6 +23,11 @@ const char *fr_basis_name(fr_basis basis) {
     }
 }
 
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 /* ---- the probe's own runs ----------------------------------------------------------------------------------------- */
 
 static fr_status lower_net(const fr_probe_run *run, fr_graph **out_graph, fr_steps *out_steps) {
@@ -101,10 +106,24 @@ static fr_status make_residuals(fr_predictor *p) {
     return FR_OK;
 }
 
-/* How much a run tells of a place: less from afar, and less when its repeats lay apart. */
-static double weight_of(const fr_residual *r, const double at[3]) {
-    const double sure = 0.08; /* repeats that far apart are worth half */
-    double far = 0, apart = r->spread / sure;
+/* How far apart repeats are on this device, by the middle one of its runs: those of a noisy device are all it has. */
+static double usual_spread(const fr_predictor *p) {
+    const double least = 0.08;
+    int32_t count = 0;
+    double *spreads = fr_alloc_array((size_t)p->n_residuals + 1, sizeof *spreads), usual = least;
+    for (; spreads && count < p->n_residuals; count++)
+        spreads[count] = p->residuals[count].spread;
+    if (count > 0) {
+        qsort(spreads, (size_t)count, sizeof *spreads, by_size);
+        usual = fmax(usual, spreads[count / 2]);
+    }
+    fr_free(spreads);
+    return usual;
+}
+
+/* How much a run tells of a place: less from afar, and less when its repeats lay further apart than is usual. */
+static double weight_of(const fr_predictor *p, const fr_residual *r, const double at[3]) {
+    double far = 0, apart = r->spread / p->usual_spread; /* repeats that far apart are worth half */
     for (int k = 0; k < 3; k++)
         far += (r->at[k] - at[k]) * (r->at[k] - at[k]);
     return (exp(-far / 2) + 0.01 / (1 + far)) / (1 + apart * apart);
@@ -120,7 +139,7 @@ static double middle_of(const fr_predictor *p, fr_precision precision, fr_schedu
     for (int32_t i = 0; i < p->n_residuals; i++) { /* by their ratios, ascending */
         if (!is_alike(&p->residuals[i], precision, schedule, any))
             continue;
-        sum += weight_of(&p->residuals[i], at);
+        sum += weight_of(p, &p->residuals[i], at);
         if (sum >= all / 2)
             return p->residuals[i].log_ratio;
     }
@@ -138,12 +157,12 @@ static double correction_of(const fr_predictor *p, fr_precision precision, fr_sc
         double all = 0, sum = 0;
         for (int32_t i = 0; i < p->n_residuals; i++)
             if (is_alike(&p->residuals[i], precision, schedule, any))
-                all += weight_of(&p->residuals[i], at);
+                all += weight_of(p, &p->residuals[i], at);
         double middle = middle_of(p, precision, schedule, any, at, all);
         for (int32_t i = 0; i < p->n_residuals; i++)
             if (is_alike(&p->residuals[i], precision, schedule, any)) {
                 double apart = p->residuals[i].log_ratio - middle;
-                sum += weight_of(&p->residuals[i], at) * (middle + fmax(fmin(apart, reach), -reach));
+                sum += weight_of(p, &p->residuals[i], at) * (middle + fmax(fmin(apart, reach), -reach));
             }
         if (all > 0)
             return exp(sum / (all + doubt));
@@ -183,6 +202,7 @@ fr_status fr_predictor_new(const fr_probe *probe, fr_predictor **out_predictor) 
     FR_GO(cleanup, fr_lines_new(probe, &p->lines));
     FR_GO(cleanup, make_residuals(p));
     qsort(p->residuals, (size_t)p->n_residuals, sizeof *p->residuals, by_ratio);
+    p->usual_spread = usual_spread(p);
     *out_predictor = p;
     return FR_OK;
 cleanup:

@@ -175,6 +175,7 @@ struct fr_predictor {
     fr_lines lines;
     fr_residual *residuals;
     int32_t n_residuals;
+    double usual_spread;  /* of the runs' repeats */
     fr_fill_curve memory; /* nanoseconds a byte, by the bytes of a launch */
 };
 

@@ -183,6 +183,11 @@ static bool is_worth_it(const fr_probe *probe, const fr_probe_point *p, int32_t 
     return fr_probe_ops(p) <= launches * patience(probe) && fr_probe_bytes(p) <= memory;
 }
 
+/* A GPU's API on a CPU computes narrow numbers no faster than f32: there the time is better spent on f32. */
+static int32_t level_of(const fr_probe *probe, fr_precision precision) {
+    return is_software(probe) && precision != FR_PRECISION_F32 ? 0 : probe->level;
+}
+
 /* Every stride-th value of the line and the last one; the others come in a later round. */
 static fr_status add_line(fr_probe *probe, const line_spec *spec, fr_precision precision, int32_t level, int stride) {
     const int16_t *values = level > 0 ? spec->full : spec->quick;
@@ -256,8 +261,8 @@ static fr_status add_runs(fr_probe *probe, uint32_t precisions) {
     for (int turn = 0; turn < (is_software(probe) ? 2 : 1); turn++)
         for (size_t r = 0; r < N_RUNS; r++) {
             bool in_turn = !is_software(probe) || (run_specs[r].batch <= SMALL) == (turn == 0);
-            for (size_t p = 0; p < N_ORDER && in_turn && run_specs[r].level <= probe->level; p++)
-                if (precisions >> precision_order[p] & 1)
+            for (size_t p = 0; p < N_ORDER && in_turn; p++)
+                if (precisions >> precision_order[p] & 1 && run_specs[r].level <= level_of(probe, precision_order[p]))
                     FR_TRY(add_run(probe, &run_specs[r], precision_order[p]));
         }
     return FR_OK;
@@ -280,8 +285,11 @@ fr_status fr_probe_list(fr_probe *probe, uint32_t precisions) {
     if (is_software(probe)) /* a slow one comes to an end without the fine ones, and looks closer where lines jump */
         n_rounds -= 2;
     for (size_t r = 0; r < n_rounds; r++)
-        for (size_t p = 0; p < N_ORDER && rounds[r].level <= probe->level; p++)
-            for (size_t s = 0; s < rounds[r].lines && (wanted >> precision_order[p] & 1); s++)
+        for (size_t p = 0; p < N_ORDER; p++) {
+            if (!(wanted >> precision_order[p] & 1) || rounds[r].level > level_of(probe, precision_order[p]))
+                continue;
+            for (size_t s = 0; s < rounds[r].lines; s++)
                 FR_TRY(add_line(probe, &specs[s], precision_order[p], rounds[r].level, rounds[r].stride));
+        }
     return add_runs(probe, wanted);
 }

@@ -66,9 +66,13 @@ static fr_status look(fr_prober *p, fr_probe_watch *w) {
     return FR_OK;
 }
 
+static double within(double value, double most) {
+    return value < 1 / most ? 1 / most : value > most ? most : value;
+}
+
 /* Beyond a factor of two it is no drift, but a machine that does something else. */
 static double bounded(double slower) {
-    return slower < 0.5 ? 0.5 : slower > 2 ? 2 : slower;
+    return within(slower, 2);
 }
 
 /* What the watch makes of a time: 1 where it cannot tell. */
@@ -109,13 +113,16 @@ fr_status fr_drift_begin(fr_prober *p) {
 
 /* ---- points ------------------------------------------------------------------------------------------------------- */
 
-/* All that is pending, by the reference's time when it was measured. */
+/* All that is pending, by the reference's time when it was measured. Clocks drift by a quarter at most. Beyond that others are at work
+ * too, and the points, the least of many repeats, meet less of them than the watch. */
 static void correct(fr_prober *p, double before_ns, uint64_t now) {
+    const double most = 1.25;
     fr_probe_drift *d = &p->drift;
     const fr_probe_watch *w = &d->alone;
     for (size_t i = 0; i < d->n_pending; i++) {
         double part = now > d->last_at ? (double)(d->pending[i].at - d->last_at) / (double)(now - d->last_at) : 1;
-        p->probe.points[d->pending[i].point].ns /= slower_by(w, before_ns + part * (w->last_ns - before_ns));
+        p->probe.points[d->pending[i].point].ns /=
+            within(slower_by(w, before_ns + part * (w->last_ns - before_ns)), most);
     }
     double drift = fabs(w->last_ns / w->first_ns - 1);
     if (w->unsure <= scattered && drift > p->probe.worst_drift)

@@ -12,7 +12,7 @@
 enum { REFINED = 24 }; /* points at a time */
 static const uint64_t save_every_ns = 5000000000;
 static const double runs_share = 0.38, run_s = 2.5; /* of the budget, for the runs; about what one takes */
-static const double slow_share = 0.5, slow_s = 4;   /* the same where programs are slow to build and to run */
+static const double slow_share = 0.5, slow_s = 6;   /* the same where programs are slow to build and to run */
 static const double scalar_share = 0.002;           /* of it, for finding the kernel of a step that is no point */
 
 /* ---- time, and who watches it ------------------------------------------------------------------------------------- */

@@ -130,9 +130,21 @@ TEST(lists_are_stable_and_hold_nothing_twice) {
     check_list(a_cpu(0), 120, 165, 6, 12);
     check_list(a_cpu(1), 800, 1300, 30, 100);
     check_list(a_software_gpu(0), 120, 165, 4, 8);
-    check_list(a_software_gpu(1), 400, 550, 30, 40);
+    check_list(a_software_gpu(1), 240, 320, 12, 20);
     check_list(a_gpu(0), 200, 280, 10, 20);
     check_list(a_gpu(1), 1500, 2200, 100, 200);
+}
+
+/* A full list of a software device is finer in f32 alone. */
+TEST(software_devices_are_measured_closely_in_f32) {
+    fr_probe coarse = a_software_gpu(0), fine = a_software_gpu(1);
+    CHECK_OK(fr_probe_list(&coarse, 0));
+    CHECK_OK(fr_probe_list(&fine, 0));
+    CHECK(points_of(&fine, FR_PRECISION_F32) > 2 * points_of(&coarse, FR_PRECISION_F32));
+    CHECK_INT(points_of(&fine, FR_PRECISION_INT8), points_of(&coarse, FR_PRECISION_INT8));
+    CHECK(points_of(&fine, FR_PRECISION_INT8) > 0);
+    fr_probe_free(&coarse);
+    fr_probe_free(&fine);
 }
 
 /* Cut after a quarter, a list still has the main line and others, in every precision. */
