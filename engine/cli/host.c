@@ -29,9 +29,11 @@ cli_host cli_read_host(void) {
     long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
     read_entry("/proc/cpuinfo", "model name", ':', host.cpu, sizeof host.cpu);
     read_entry("/etc/os-release", "PRETTY_NAME", '=', distribution, sizeof distribution);
-    if (uname(&name) == 0)
+    if (uname(&name) == 0) {
+        name.release[strcspn(name.release, "-")] = '\0'; /* what its builders call it is nobody's business elsewhere */
         snprintf(host.os, sizeof host.os, "%s%s%.16s %.40s %.16s", distribution, distribution[0] ? ", " : "",
                  name.sysname, name.release, name.machine);
+    }
     host.cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
     host.memory_bytes = pages > 0 && page_bytes > 0 ? (int64_t)pages * page_bytes : 0;
     return host;
