@@ -14,7 +14,7 @@ import sys
 import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "peers"))
-from engines import Engine, Unsupported, input_shape, sequential_from  # noqa: E402
+from engines import Engine, Unsupported, answers_to_few, input_shape, sequential_from  # noqa: E402, F401
 
 DEVICE = os.environ.get("FOLDRUN_PEERS_DEVICE", "cuda")
 
@@ -45,27 +45,29 @@ class Slot:
             self.pixels = self.pixels.pin_memory()
         self.bytes = torch.empty_like(self.pixels, device=DEVICE)
         self.input = torch.rand(shape, device=DEVICE).to(kind).contiguous(memory_format=layout)
-        self.answers = self.scores = self.graph = None
+        self.answer = self.answers = self.scores = self.graph = None
 
     def on_stream(self, torch):
         return torch.cuda.stream(self.stream) if self.stream else contextlib.nullcontext()
 
 
 class TorchRunner:
-    """A function input -> answers on torch tensors, on two slots; captured as CUDA graphs when it may be."""
+    """A function input -> answers on torch tensors for each of two slots; captured as CUDA graphs when it may be. make() gives one:
+    the slots overlap, and must not write to each other's memory."""
 
-    def __init__(self, torch, answer, shape, kind, graphs, channels_last=True):
-        self.torch, self.answer, self.kind, self.turn = torch, answer, kind, 0
+    def __init__(self, torch, make, shape, kind, graphs, channels_last=True):
+        self.torch, self.kind, self.turn = torch, kind, 0
         self.slots = [Slot(torch, shape, kind, channels_last) for _ in range(2)]
         for slot in self.slots:
             with torch.inference_mode(), slot.on_stream(torch):
+                slot.answer = make()
                 for _ in range(3):
-                    slot.answers = answer(slot.input)
+                    slot.answers = slot.answer(slot.input)
                 self.sync()
                 if graphs and DEVICE == "cuda":
                     slot.graph = torch.cuda.CUDAGraph()
                     with torch.cuda.graph(slot.graph, stream=slot.stream):
-                        slot.answers = answer(slot.input)
+                        slot.answers = slot.answer(slot.input)
                 slot.scores = torch.empty(slot.answers.shape, dtype=torch.float32)
                 if DEVICE == "cuda":
                     slot.scores = slot.scores.pin_memory()
@@ -79,7 +81,7 @@ class TorchRunner:
         if slot.graph:
             slot.graph.replay()
         else:
-            slot.answers = self.answer(slot.input)
+            slot.answers = slot.answer(slot.input)
 
     def step(self, transfers):
         slot = self.slots[self.turn % 2]
@@ -122,7 +124,7 @@ class TorchEager(Engine):
         model = sequential_from(onnx_path).eval().to(DEVICE, kind).to(memory_format=torch.channels_last)
         if self.compiled:
             model = torch.compile(model, mode="max-autotune-no-cudagraphs", dynamic=False)
-        return TorchRunner(torch, model, input_shape(onnx_path, batch), kind, graphs=True)
+        return TorchRunner(torch, lambda: model, input_shape(onnx_path, batch), kind, graphs=True)
 
 
 class TorchCompile(TorchEager):
@@ -156,17 +158,21 @@ class OnnxRuntimeCuda(Engine):
         kind = torch_kind(precision)
         number = np.float16 if precision == "f16" else np.float32
         first, last = session.get_inputs()[0].name, session.get_outputs()[0]
-        answers = torch.empty((batch, last.shape[1]), dtype=kind, device=DEVICE)
 
-        def answer(x):
-            torch.cuda.current_stream().synchronize() if DEVICE == "cuda" else None
-            binding = session.io_binding()
-            binding.bind_input(first, DEVICE, 0, number, tuple(x.shape), x.data_ptr())
-            binding.bind_output(last.name, DEVICE, 0, number, tuple(answers.shape), answers.data_ptr())
-            session.run_with_iobinding(binding)
-            return answers
+        def make():
+            answers = torch.empty((batch, last.shape[1]), dtype=kind, device=DEVICE)
 
-        return TorchRunner(torch, answer, input_shape(onnx_path, batch), kind, graphs=False, channels_last=False)
+            def answer(x):
+                torch.cuda.current_stream().synchronize() if DEVICE == "cuda" else None
+                binding = session.io_binding()
+                binding.bind_input(first, DEVICE, 0, number, tuple(x.shape), x.data_ptr())
+                binding.bind_output(last.name, DEVICE, 0, number, tuple(answers.shape), answers.data_ptr())
+                session.run_with_iobinding(binding)
+                return answers
+
+            return answer
+
+        return TorchRunner(torch, make, input_shape(onnx_path, batch), kind, graphs=False, channels_last=False)
 
 
 class TensorRt(Engine):
@@ -208,21 +214,25 @@ class TensorRt(Engine):
         config.add_optimization_profile(profile)
         plan = builder.build_serialized_network(network, config)
         engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
-        context = engine.create_execution_context()
         names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
         first, last = names[0], names[-1]
-        context.set_input_shape(first, shape)
         kinds = {trt.float32: torch.float32, trt.float16: torch.float16, trt.bfloat16: torch.bfloat16}
         kind, kind_out = kinds[engine.get_tensor_dtype(first)], kinds[engine.get_tensor_dtype(last)]
-        answers = torch.empty(tuple(context.get_tensor_shape(last)), dtype=kind_out, device=DEVICE)
 
-        def answer(x):
-            context.set_tensor_address(first, x.data_ptr())
-            context.set_tensor_address(last, answers.data_ptr())
-            context.execute_async_v3(torch.cuda.current_stream().cuda_stream)
-            return answers
+        def make():
+            context = engine.create_execution_context()
+            context.set_input_shape(first, shape)
+            answers = torch.empty(tuple(context.get_tensor_shape(last)), dtype=kind_out, device=DEVICE)
 
-        return TorchRunner(torch, answer, shape, kind, graphs=True, channels_last=False)
+            def answer(x):
+                context.set_tensor_address(first, x.data_ptr())
+                context.set_tensor_address(last, answers.data_ptr())
+                context.execute_async_v3(torch.cuda.current_stream().cuda_stream)
+                return answers
+
+            return answer
+
+        return TorchRunner(torch, make, shape, kind, graphs=True, channels_last=False)
 
 
 def halves(onnx_path):

@@ -1,109 +1,145 @@
 """foldrun beside PyTorch, ONNX Runtime and TensorRT on one CUDA device: same ONNX files, same GPU, one run.
 
-For each model, precision, fold and batch, answers are compared before anything is timed; then the engines take turns, round
-after round. Two figures each: images that lie on the device already, and uint8 images from the host with their scores back.
-foldrun runs in three ways: all its kernels; without chains (layer by layer and groups); and cuDNN's kernels alone.
+For each model, precision, fold and batch, answers are compared with the reference's before anything is timed, all of a batch; then the
+engines take turns, round after round in random order. Two figures each: images that lie on the device already, and uint8 images from the
+host with their scores back. foldrun runs in three ways: all its kernels; without chains (layer by layer and groups); and cuDNN's kernels
+alone (the answers of the second and third are unchecked). With --rows the rounds go on until the intervals are narrow, and the rows are
+kept as 'foldrun compare' has them; the same command goes on with them after Ctrl-C or a crash. foldrun's visits are processes of their own;
+those of the others are of one session, for torch.compile and TensorRT take minutes to make one.
 """
 
 import argparse
+import itertools
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
 
-import numpy as np
+try:
+    import numpy as np
+except ImportError:  # for --help alone, before anything is installed
+    np = None
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "peers"))
+import comparison  # noqa: E402
 import peers as cpu_peers  # noqa: E402
 
 PEERS = ["torch-graphs", "torch-compile", "onnxruntime-cuda", "tensorrt"]
 OURS = {"foldrun": None, "foldrun-layers": "-chain", "foldrun-cudnn": "dnn,lt.,ingest,emit"}
-TOLERANCE = dict(cpu_peers.TOLERANCE, tf32=2e-2)
 
 
 class Peer(cpu_peers.Peer):
     worker = os.path.join(HERE, "gpu_worker.py")
+    patience_s = 1800  # some take minutes to make a session
 
-    def __init__(self, name, precision, setup):
+    def __init__(self, name, precision, setup, batch):
         super().__init__(name, precision, 1, setup)
+        self.mode = (1, 1, max(1, batch // setup["fold"]))
 
-    def time(self, seconds, transfers):
-        return self.ask(time=seconds, transfers=transfers).get("images_per_s")
+    def answers(self, folder):
+        """Its session stays open for the visits."""
+        return self.checked(folder) if self.start(*self.mode) else None
+
+    def visit(self, seconds):
+        """Both figures: (on the device, with copies); Nones and the reason in `refused`."""
+        rates = []
+        for transfers in (False, True):
+            answer = self.ask(time=seconds, transfers=transfers)
+            self.refused = self.refused or answer.get("refused")
+            self.runs += answer.get("runs", 0) if transfers else 0
+            rates.append(answer.get("images_per_s"))
+        return tuple(rates)
 
 
 class Foldrun:
-    refused, version = None, ""
+    def __init__(self, name, options, case, setup):
+        self.name, self.command, self.setup, self.device = name, options.foldrun, setup, options.device
+        self.model, self.fold, self.precision, self.batch = case
+        self.refused, self.version, self.schedule, self.told, self.runs = None, "", "", None, 0
+        self.kernels = ["--kernels", OURS[name]] if OURS[name] else []
 
-    def __init__(self, name, command, device, model, precision, fold):
-        self.name, self.place, self.schedule = name, [command, "bench", model, "--device", device, "--precision", precision, "--fold", str(fold), "--json"], ""
+    def words(self):
+        return ["bench", self.model, "--device", self.device, "--precision", self.precision, "--fold", str(self.fold), "--batch", str(self.batch),
+                *self.kernels]
 
-    def time(self, batch, seconds):
-        """Both figures at once: (on the device, with copies)."""
-        kernels = ["--kernels", OURS[self.name]] if OURS[self.name] else []
-        done = subprocess.run(self.place + ["--batch", str(batch), "--duration", str(seconds), "--warmup", "0.2"] + kernels, capture_output=True, text=True)
+    def answers(self, folder):
+        try:
+            return cpu_peers.answers_of_batch(self.command, self.setup, folder, self.batch, "--device", self.device, "--precision", self.precision)
+        except subprocess.CalledProcessError as error:
+            self.refused = cpu_peers.last_line(error.stderr)
+            return None
+
+    def visit(self, seconds):
+        done = subprocess.run([self.command, *self.words(), "--duration", str(seconds), "--warmup", "0.2", "--json"], capture_output=True, text=True)
         if done.returncode:
-            self.refused = done.stderr.strip().splitlines()[-1]
+            self.refused = cpu_peers.last_line(done.stderr)
             return None, None
-        row = json.loads(done.stdout)["results"][0]
-        self.schedule = row.get("schedule", "")
+        self.told = json.loads(done.stdout)
+        row = self.told["results"][0]
+        self.schedule, self.version = row.get("schedule", ""), self.told["version"]
+        self.runs += row["repeats"]
         return row["resident"]["images_per_s"]["median"], row["images_per_s"]["median"]
 
-
-def right(peer, batch, folder, reference, precision):
-    if not peer.start(1, 1, batch):
-        return False
-    saved = peer.ask(check=os.path.join(folder, "peer.npy"))
-    if "saved" not in saved:
-        peer.refused = saved.get("refused")
-        return False
-    answers = np.load(saved["saved"])
-    far = float(np.max(np.abs(answers - reference[: len(answers)].reshape(answers.shape))) / max(float(np.max(np.abs(reference))), 1e-6))
-    if not far <= TOLERANCE[precision]:
-        peer.refused = f"answers differ by {far:.2g} of the largest"
-    return peer.refused is None
+    def stop(self):
+        """It has nothing running."""
 
 
-def prepare(options, model, fold, precision, folder):
-    onnx = os.path.join(folder, f"{model}_f{fold}.onnx")
-    subprocess.run([options.foldrun, "export", model, "--fold", str(fold), "-o", onnx], check=True, capture_output=True)
-    cpu_peers.images_for(options.foldrun, model, fold, folder)
-    answers = os.path.join(folder, "answers.npy")
-    subprocess.run([options.foldrun, "run", onnx, "--device", options.device, "--input", os.path.join(folder, "pixels.npy"), "--format", "npy", "-o", answers,
-                    "--precision", precision], check=True, capture_output=True)
-    return {"onnx": onnx, "inputs": os.path.join(folder, "inputs.npy"), "fold": fold}, np.load(answers).reshape(64, -1)[:4]
-
-
-def compare(options, model, fold, precision, batch, folder, setup, reference):
-    key = {"model": model, "fold": fold, "precision": precision, "batch": batch}
-    rows = []
-    for name in options.ours:
-        rows.append((Foldrun(name, options.foldrun, options.device, model, precision, fold), dict(key, engine=name, resident=[], transfers=[])))
-    for name in options.peers:
-        peer, row = Peer(name, precision, setup), dict(key, engine=name, resident=[], transfers=[])
-        if not right(peer, max(1, batch // fold), folder, reference, precision):
-            row["refused"] = peer.refused
-        row["version"] = peer.version
-        rows.append((peer, row))
-    for _ in range(options.rounds):
-        for engine, row in rows:
-            if row.get("refused"):
-                continue
-            if isinstance(engine, Foldrun):
-                resident, transfers = engine.time(batch, options.seconds)
-                row["refused"] = engine.refused
-                row["schedule"] = engine.schedule
-            else:
-                resident, transfers = engine.time(options.seconds, False), engine.time(options.seconds, True)
+def compare(case, engines, options, folder, reference):
+    """The engines' entries, each with its row. reference: its answers, or the reason why there are none."""
+    why = reference if isinstance(reference, str) else None
+    entries = [(e, dict(zip(("model", "fold", "precision", "batch"), case), engine=e.name, resident=[], transfers=[], at=[], refused=why)) for e in engines]
+    for engine, row in [] if why else entries:
+        if OURS.get(engine.name):
+            continue  # `foldrun run` takes no words for kernels: unchecked
+        answers = engine.answers(folder)
+        row["refused"] = cpu_peers.check(answers, reference, row["precision"], row) if answers is not None else engine.refused or "it answered nothing"
+        if row["refused"]:
+            engine.stop()
+    for turn in options.visits.rounds(entries, lambda row: [row["resident"], row["transfers"]]):
+        for engine, row in turn:
+            resident, transfers = engine.visit(options.seconds)
             if resident and transfers:
                 row["resident"].append(resident)
                 row["transfers"].append(transfers)
-    for peer in list(Peer.processes.values()):  # a process holds device memory
-        peer.stdin.close()
-        peer.wait()
-    Peer.processes.clear()
-    return [row for _, row in rows]
+                row["at"].append(options.file.now() if options.file else 0)
+            else:
+                row["refused"] = engine.refused or "it answered nothing"
+    for engine, row in entries:
+        row["version"], row["schedule"] = engine.version, getattr(engine, "schedule", "")
+    return entries
+
+
+def key_of(file, name, case):
+    """Of its two rows, with copies and without."""
+    model, fold, precision, batch = case
+    ours = name in OURS
+    return {"engine": name, "device": file.ours if ours else file.theirs("gpu"), "model": model, "fold": fold, "precision": precision,
+            "batch": batch if ours else max(1, batch // fold) * fold}
+
+
+def keep(options, case, entries):
+    """The rows of one case, as `foldrun compare` has them: with copies, and without."""
+    file = options.file
+    for engine, row in entries:
+        key = key_of(file, engine.name, case)
+        file.forget(**key)
+        fields = dict(key, **{k: row[k] for k in ("version", "check", "max_error") if k in row})
+        if isinstance(engine, Foldrun):
+            fields["schedule"] = "auto"
+            words = ["foldrun", *engine.words()]
+            if engine.told:
+                file.meet(engine.told)
+                fields.update(comparison.of_bench(engine.told["results"][0]))
+        else:
+            fields.update({k: engine.loaded[k] for k in ("open_ms", "first_ms") if k in engine.loaded})
+            words = ["bench/gpu_peers/run", "--models", row["model"], "--fold", row["fold"], "--precision", row["precision"], "--batches", row["batch"],
+                     "--peers", engine.name, "--ours", "foldrun", "--device", options.device, "--seconds", options.seconds, "--rows", "rows.json"]
+        for copies in (True, False):
+            file.row(list(zip(row["transfers" if copies else "resident"], row["at"])), row["refused"], copies=copies, runs=engine.runs, command=words, **fields)
+    file.write()
 
 
 def figure(row, what):
@@ -149,42 +185,85 @@ def machine(options):
     return dict(cpu_peers.machine(), devices=json.loads(found.stdout) if found.returncode == 0 else None)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--foldrun", default=os.path.join(HERE, "..", "..", "build", "release", "foldrun"))
-    parser.add_argument("--device", default="cuda:0")
-    parser.add_argument("--models", default="v1,v2,v3,v4,v5,v6,n1,n2,n3,n4")
-    parser.add_argument("--fold", default="1,2,3,4")
-    parser.add_argument("--precision", default="f16", help="f32,tf32,f16,bf16")
-    parser.add_argument("--batches", default="64,256,1024,2048,8192", help="images")
-    parser.add_argument("--peers", default=",".join(PEERS))
-    parser.add_argument("--ours", default=",".join(OURS), help="ways of running foldrun")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=0.3)
-    parser.add_argument("-o", "--output", help="rows as JSON, kept up to date")
+def names_left(options, case):
+    """The engines that are not done yet."""
+    return [n for n in options.ours + options.peers if not (options.file and options.file.has(**key_of(options.file, n, case)))]
+
+
+def measure_case(options, case, folder, setup, reference):
+    engines = [Foldrun(name, options, case, setup) if name in OURS else Peer(name, case[2], setup, case[3]) for name in names_left(options, case)]
+    try:
+        return compare(case, engines, options, folder, reference)
+    finally:
+        for engine in engines:  # a process holds device memory
+            engine.stop()
+
+
+def measure_batches(options, cases, pace, results):
+    """Cases that differ in nothing but their batch."""
+    model, fold, precision, _ = cases[0]
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            setup, reference = cpu_peers.prepare(options.foldrun, model, fold, folder)
+        except subprocess.CalledProcessError as error:
+            setup, reference = {"fold": fold}, cpu_peers.last_line(error.stderr)
+        for case in cases:
+            pace.begin("{}, fold {}, {}, batch {}".format(*case))
+            entries = measure_case(options, case, folder, setup, reference)
+            rows = [row for _, row in entries]
+            results += rows
+            if options.file:
+                keep(options, case, entries)
+            print("    " + "  ".join(f"{r['engine']} {figure(r, 'resident')}" for r in rows), file=sys.stderr, flush=True)
+            for r in rows:
+                if r["refused"]:
+                    print(f"    {r['engine']}: {r['refused']}", file=sys.stderr)
+            if options.output:
+                comparison.write_json(options.output, {"machine": machine(options), "command": sys.argv, "results": results})
+
+
+def read_options():
+    parser = argparse.ArgumentParser(prog="bench/gpu_peers/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    built = os.path.normpath(os.path.join(HERE, "..", "..", "build", "release", "foldrun"))
+    parser.add_argument("--foldrun", default=built, metavar="PATH", help="the command (build/release/foldrun)")
+    parser.add_argument("--device", default="cuda:0", help="(%(default)s)")
+    parser.add_argument("--models", type=comparison.words, default="v1,v2,v3,v4,v5,v6,n1,n2,n3,n4", metavar="LIST", help="(%(default)s)")
+    parser.add_argument("--fold", type=comparison.numbers, default="1,2,3,4", metavar="LIST", help="folds (%(default)s)")
+    parser.add_argument("--precision", type=comparison.words, default="f16", metavar="LIST", help="of f32,tf32,f16,bf16 (%(default)s)")
+    parser.add_argument("--batches", type=comparison.numbers, default="64,256,1024,2048,8192", metavar="LIST", help="images a run (%(default)s)")
+    parser.add_argument("--peers", type=comparison.words, default=",".join(PEERS), metavar="LIST", help="(%(default)s)")
+    parser.add_argument("--ours", type=comparison.words, default=",".join(OURS), metavar="LIST", help="ways of running foldrun (%(default)s)")
+    parser.add_argument("--rounds", type=comparison.number, default=3, metavar="N", help="visits to each engine, at least (%(default)s)")
+    parser.add_argument("--seconds", type=comparison.positive, default=0.3, metavar="S", help="of timed runs a visit, and as long with copies (%(default)s)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="the rates as JSON, kept up to date")
+    comparison.add_options(parser)
     options = parser.parse_args()
-    options.peers, options.ours = [p for p in options.peers.split(",") if p], [w for w in options.ours.split(",") if w]
-    unknown = [w for w in options.peers if w not in PEERS] + [w for w in options.ours if w not in OURS]
+    comparison.check_options(parser, options, [p for p in cpu_peers.TOLERANCE if p != "int8"], PEERS)
+    unknown = [w for w in options.ours if w not in OURS]
     if unknown:
-        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(PEERS)} and {', '.join(OURS)}")
-    results = []
-    for precision in options.precision.split(","):
-        for model in options.models.split(","):
-            for fold in (int(f) for f in options.fold.split(",")):
-                with tempfile.TemporaryDirectory() as folder:
-                    setup, reference = prepare(options, model, fold, precision, folder)
-                    for batch in (int(b) for b in options.batches.split(",")):
-                        rows = compare(options, model, fold, precision, batch, folder, setup, reference)
-                        results += rows
-                        print(f"{model} f={fold} {precision} batch {batch}: " + "  ".join(f"{r['engine']} {figure(r, 'resident')}" for r in rows), file=sys.stderr, flush=True)
-                        for r in rows:
-                            if r.get("refused"):
-                                print(f"    {r['engine']}: {r['refused']}", file=sys.stderr)
-                        if options.output:
-                            with open(options.output + ".part", "w") as file:
-                                json.dump({"machine": machine(options), "command": sys.argv, "results": results}, file, indent=1)
-                            os.replace(options.output + ".part", options.output)
-    print(tables(results, options.ours + options.peers, options.precision.split(",")))
+        parser.error(f"--ours: unknown: {', '.join(unknown)}; there are {', '.join(OURS)}")
+    options.random = random.Random(5)
+    options.visits = comparison.Visits(options)
+    return options
+
+
+def main():
+    options = read_options()
+    asked = {k: getattr(options, k) for k in ("device", "seconds")}
+    about = "as other engines call it; images come as uint8, and are scaled on it"
+    options.file = comparison.File(options, "bench/gpu_peers/run", ["--device", options.device], asked, about) if options.rows else None
+    cases = [(m, f, p, b) for p in options.precision for m in options.models for f in options.fold for b in options.batches]
+    cases, results = [case for case in cases if names_left(options, case)], []
+    pace = comparison.Pace(len(cases))
+    with comparison.until_interrupted(options.rows):
+        for _, group in itertools.groupby(cases, lambda case: case[:3]):
+            measure_batches(options, list(group), pace, results)
+    if options.file:
+        options.file.write(finished=True)
+    if results:
+        print(tables(results, options.ours + options.peers, options.precision))
+    else:
+        print(f"all of it is in {options.rows} already: 'foldrun compare --merge {options.rows}' shows it")
 
 
 if __name__ == "__main__":

@@ -36,6 +36,8 @@ int cli_export(int argc, char **argv);
 int cli_fold(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_bench(int argc, char **argv);
+int cli_compare(int argc, char **argv);
+int cli_report(int argc, char **argv);
 int cli_selftest(int argc, char **argv);
 int cli_tune(int argc, char **argv);
 int cli_profile(int argc, char **argv);

@@ -12,6 +12,8 @@ const cli_command cli_commands[] = {
     {"show", "shapes and cost figures of a model, plain or folded", cli_show},
     {"run", "classify images: one row for each", cli_run},
     {"bench", "measure throughput and latency, and say which configuration wins", cli_bench},
+    {"compare", "measure many configurations on every device by turns, and rank them", cli_compare},
+    {"report", "make one page of a comparison's results", cli_report},
     {"profile", "measure what a device can do: peaks, bandwidth, staircases of its tiles", cli_profile},
     {"plan", "choose fold, widths, precision, schedule and batch for a device", cli_plan},
     {"explain", "why a plan was chosen, layer by layer", cli_explain},
@@ -34,7 +36,7 @@ static int print_help(void) {
     fr_text_add(&text, "  %-9s %s\n  %-9s %s\n\n", "help", "this text, or that of a command", "version", "the version");
     fr_text_add(&text, "foldrun COMMAND --help has the options, with examples.\n\n");
     fr_text_add(&text, "exit codes: 0 done, 1 failed, 2 usage, 3 unavailable, 4 unsupported, 5 bad input,\n"
-                       "            130 interrupted (tune and profile: what they have is kept)\n");
+                       "            130 interrupted (compare, tune and profile: what they have is kept)\n");
     return cli_print(&text);
 }
 

@@ -3,6 +3,7 @@
 #define FR_CLI_PROFILE_H
 
 #include "base/text.h"
+#include "cli/svg.h"
 #include "foldrun/planner.h"
 
 /* What is shown of a report: the staircases of some precisions. */
@@ -26,6 +27,11 @@ double profile_ops(const fr_staircase *stair, int32_t channels); /* of a launch 
  * first. `fine`: the terminal shows Unicode. */
 void profile_plots(const profile_view *view, bool few, bool fine, fr_text *out);
 
+/* The longest of the staircases that are alike to the models' layers; NULL = none. */
+const fr_staircase *profile_main_stair(const fr_device_report *report, fr_precision precision);
+
+/* Time and rate of a staircase, one above the other; returns the y behind it. */
+double profile_panel(svg *s, const fr_staircase *stair, double x, double y, double width);
 /* A panel for each staircase; to a file, or standard output (NULL). Answers an exit code. */
 int profile_picture(const profile_view *view, const char *path);
 

@@ -150,8 +150,7 @@ static void add_plot(const fr_staircase *s, bool fine, fr_text *out) {
     add_axis(&c, s, out);
 }
 
-/* The longest of the staircases that are alike to those of the models. */
-static const fr_staircase *main_one(const fr_device_report *r, fr_precision precision) {
+const fr_staircase *profile_main_stair(const fr_device_report *r, fr_precision precision) {
     const fr_staircase *best = NULL;
     for (size_t i = 0; i < r->n_stairs; i++) {
         const fr_staircase *s = &r->stairs[i];
@@ -164,7 +163,8 @@ static const fr_staircase *main_one(const fr_device_report *r, fr_precision prec
 
 void profile_plots(const profile_view *view, bool few, bool fine, fr_text *out) {
     for (int p = 0; p < FR_PRECISIONS; p++) {
-        const fr_staircase *s = profile_shows(view, (fr_precision)p) ? main_one(view->report, (fr_precision)p) : NULL;
+        const fr_staircase *s =
+            profile_shows(view, (fr_precision)p) ? profile_main_stair(view->report, (fr_precision)p) : NULL;
         if (!s)
             continue;
         add_plot(s, fine, out);

@@ -13,7 +13,7 @@
 enum {
     WIDTH = 420,
     LEFT = 52,
-    RIGHT = 16,
+    MARGIN = 16,
     TIME_HEIGHT = 116,
     RATE_HEIGHT = 64,
     SECTION_HEIGHT = 44,
@@ -80,8 +80,7 @@ static void draw_series(svg *s, const svg_chart *chart, const fr_staircase *stai
     }
 }
 
-/* Returns the y behind it. */
-static double draw_panel(svg *s, const fr_staircase *stair, double y) {
+double profile_panel(svg *s, const fr_staircase *stair, double x, double y, double width) {
     char steps[160], label[64];
     panel_data d;
     bool is_fc = strcmp(stair->kind, "fc") == 0;
@@ -92,11 +91,11 @@ static double draw_panel(svg *s, const fr_staircase *stair, double y) {
     say_steps(stair, steps, sizeof steps);
     snprintf(label, sizeof label, "\u00b5s a launch of %d input%s", stair->n, stair->n == 1 ? "" : "s");
     svg_group(s, stair->title);
-    y = svg_lines(s, 16, y + 18, WIDTH - 32, 18, "heading", stair->title);
-    y = svg_lines(s, 16, y, WIDTH - 32, 17, "muted", steps);
-    svg_chart time = {.x = LEFT,
+    y = svg_lines(s, x + MARGIN, y + 18, width - 2 * MARGIN, 18, "heading", stair->title);
+    y = svg_lines(s, x + MARGIN, y, width - 2 * MARGIN, 17, "muted", steps);
+    svg_chart time = {.x = x + LEFT,
                       .y = y + 14,
-                      .width = WIDTH - LEFT - RIGHT,
+                      .width = width - LEFT - MARGIN,
                       .height = TIME_HEIGHT,
                       .across = {.log = is_fc, .bare = true, .ticks = 8},
                       .up = {.label = label, .loose = true, .ticks = 4}};
@@ -187,7 +186,7 @@ static double draw_all(svg *s, const profile_view *view, double height, const ch
         for (size_t i = 0; i < r->n_stairs; i++) {
             if (r->stairs[i].precision != (fr_precision)p || r->stairs[i].n_points < LEAST_POINTS)
                 continue;
-            y = draw_panel(s, &r->stairs[i], y) + PANEL_SPACE;
+            y = profile_panel(s, &r->stairs[i], 0, y, WIDTH) + PANEL_SPACE;
         }
     }
     if (count_all(view) == 0) {

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "cli/cli.h"
+#include "cli/table.h"
 #include "formats/npy.h"
 
 static int out_of_memory(void) {
@@ -65,20 +66,9 @@ static double short_decimal(float value) {
     return (double)value;
 }
 
-static void add_csv_name(fr_text *text, const char *name) {
-    if (!strpbrk(name, ",\"\r\n")) {
-        fr_text_add(text, "%s", name);
-        return;
-    }
-    fr_text_add(text, "\"");
-    for (; *name; name++)
-        fr_text_add(text, *name == '"' ? "\"\"" : "%c", *name);
-    fr_text_add(text, "\"");
-}
-
 static int add_csv(cli_rows *rows, const char *name, const float *scores) {
     fr_text line = {0};
-    add_csv_name(&line, name);
+    cli_csv_text(&line, name);
     for (int32_t k = 0, best = -1; k < rows->top; k++) {
         best = next_best(scores, rows->classes, best);
         fr_text_add(&line, ",%d,%.9g", best, short_decimal(scores[best]));

@@ -13,17 +13,20 @@ static const char style[] =
     "Roboto,\"DejaVu Sans\",Arial,sans-serif}\n"
     ".title{font-size:17px;font-weight:600}.heading{font-size:14px;font-weight:600}"
     ".words,.muted{font-size:12px}.tick{font-size:11px}\n"
-    ".axis,.grid,.rule,.mark{fill:none;stroke-width:1}.mark{stroke-dasharray:2 3}\n"
+    ".axis,.grid,.rule,.mark{fill:none;stroke-width:1}.mark{stroke-dasharray:2 3}"
+    ".limit,.range{fill:none;stroke-width:1.6;stroke-linejoin:round}\n"
     ".line{fill:none;stroke:currentColor;stroke-width:1.6;stroke-linejoin:round}"
     ".dot{fill:currentColor;stroke:currentColor;stroke-width:1.4}.bar{fill:currentColor}"
     ".band{fill:currentColor;opacity:.18}\n"
     ".paper,.dot.hollow{fill:#fff}.title,.heading,.words{fill:#1b1f24}.muted,.tick{fill:#57606a}"
-    ".axis{stroke:#6e7781}.grid{stroke:#e6eaee}.rule{stroke:#c8ced4}.mark{stroke:#98a1ab}\n"
+    ".axis,.limit{stroke:#6e7781}.grid{stroke:#e6eaee}.rule{stroke:#c8ced4}.mark{stroke:#98a1ab}.range{stroke:#1b1f24}"
+    "\n"
     ".s0{color:#0a5fa8}.s1{color:#b24700}.s2{color:#14784a}.s3{color:#7a3aa8}.s4{color:#b0203c}.s5{color:#57606a}\n"
     "@media screen{svg{background:#fff}}\n"
     "@media screen and (prefers-color-scheme:dark){svg{background:#14171c}\n"
     ".paper,.dot.hollow{fill:#14171c}.title,.heading,.words{fill:#e6eaef}.muted,.tick{fill:#a3adb8}"
-    ".axis{stroke:#7d8894}.grid{stroke:#272d35}.rule{stroke:#3b434d}.mark{stroke:#68727d}\n"
+    ".axis,.limit{stroke:#7d8894}.grid{stroke:#272d35}.rule{stroke:#3b434d}.mark{stroke:#68727d}.range{stroke:#e6eaef}"
+    "\n"
     ".s0{color:#6cb6ff}.s1{color:#f2a65a}.s2{color:#5fd39a}.s3{color:#cda0f5}.s4{color:#ff8fa0}.s5{color:#a3adb8}}\n"
     "@media print{.paper{fill:none}}\n";
 
@@ -40,7 +43,7 @@ static coordinate at(double value) {
     return c;
 }
 
-static void add_escaped(fr_text *text, const char *words) {
+void svg_escape(fr_text *text, const char *words) {
     size_t left = strlen(words);
     while (left > 0) {
         size_t length = fr_utf8_length(words, left);
@@ -65,17 +68,64 @@ static void add_escaped(fr_text *text, const char *words) {
     }
 }
 
+const char *svg_style(void) {
+    return style;
+}
+
 void svg_begin(svg *s, double width, double height, const char *title, const char *description) {
     *s = (svg){.width = width, .height = height};
     fr_text_add(&s->text,
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %s %s\" width=\"100%%\" role=\"img\" "
                 "aria-labelledby=\"title description\">\n<title id=\"title\">",
                 at(width).text, at(height).text);
-    add_escaped(&s->text, title);
+    svg_escape(&s->text, title);
     fr_text_add(&s->text, "</title>\n<desc id=\"description\">");
-    add_escaped(&s->text, description);
+    svg_escape(&s->text, description);
     fr_text_add(&s->text, "</desc>\n<style>\n%s</style>\n<rect class=\"paper\" width=\"%s\" height=\"%s\"/>\n", style,
                 at(width).text, at(height).text);
+}
+
+void svg_begin_inline(svg *s, double width) {
+    *s = (svg){.width = width};
+}
+
+static void put_names(fr_text *out, const char *title, const char *description) {
+    fr_text_add(out, "<title>");
+    svg_escape(out, title);
+    fr_text_add(out, "</title>\n<desc>");
+    svg_escape(out, description);
+    fr_text_add(out, "</desc>\n");
+}
+
+/* What was drawn. */
+static void put_rest(svg *s, fr_text *out) {
+    if (s->text.length > 0 && !s->text.failed)
+        fr_text_add_bytes(out, s->text.data, s->text.length);
+    fr_text_add(out, "</svg>\n");
+    out->failed |= s->text.failed;
+    fr_text_free(&s->text);
+}
+
+void svg_end_inline(svg *s, double height, const char *title, const char *description, fr_text *out) {
+    fr_text_add(out,
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %s %s\" width=\"100%%\" role=\"img\"%s>\n",
+                at(s->width).text, at(height).text, s->width > SVG_WIDE ? " class=\"wide\"" : "");
+    put_names(out, title, description);
+    put_rest(s, out);
+}
+
+void svg_end_alone(svg *s, double height, const char *title, const char *description, fr_text *out) {
+    const double margin = 16;
+    coordinate wide = at(s->width + 2 * margin), high = at(height + 2 * margin);
+    fr_text_add(out,
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"%s %s %s %s\" width=\"%s\" height=\"%s\" "
+                "role=\"img\">\n",
+                at(-margin).text, at(-margin).text, wide.text, high.text, wide.text, high.text);
+    put_names(out, title, description);
+    fr_text_add(out, "<style>\n%ssvg{max-width:none}\n</style>\n", style);
+    fr_text_add(out, "<rect class=\"paper\" x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\"/>\n", at(-margin).text,
+                at(-margin).text, wide.text, high.text);
+    put_rest(s, out);
 }
 
 int svg_end(svg *s, const char *path) {
@@ -85,7 +135,7 @@ int svg_end(svg *s, const char *path) {
 
 void svg_group(svg *s, const char *name) {
     fr_text_add(&s->text, "<g role=\"group\" aria-label=\"");
-    add_escaped(&s->text, name);
+    svg_escape(&s->text, name);
     fr_text_add(&s->text, "\">\n");
 }
 
@@ -97,7 +147,7 @@ static void put_words(svg *s, double x, double y, const char *class, svg_anchor 
     static const char *const anchors[] = {"", " text-anchor=\"middle\"", " text-anchor=\"end\""};
     fr_text_add(&s->text, "<text x=\"%s\" y=\"%s\" class=\"%s\"%s", at(x).text, at(y).text, class, anchors[anchor]);
     fr_text_add(&s->text, ">");
-    add_escaped(&s->text, words);
+    svg_escape(&s->text, words);
     fr_text_add(&s->text, "</text>\n");
 }
 
@@ -164,7 +214,7 @@ void svg_path(svg *s, const double *points, size_t count, const char *class) {
 static void close_shape(svg *s, const char *tip) {
     if (tip) {
         fr_text_add(&s->text, "><title>");
-        add_escaped(&s->text, tip);
+        svg_escape(&s->text, tip);
         fr_text_add(&s->text, "</title></path>\n");
     } else {
         fr_text_add(&s->text, "/>\n");

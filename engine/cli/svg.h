@@ -10,8 +10,9 @@
  *     return svg_end(&s, path);
  *
  * Lengths are units of the picture, y from the top. It has a viewBox and no size of its own: it is as wide as its place, at
- * most 760 pixels. Its colours are classes of one style sheet, light, and dark where the reader prefers that; print is light.
- * Words are escaped; what is no UTF-8 or no character of XML becomes '?'.
+ * most 760 pixels. One inside a page is begun by svg_begin_inline and ended by svg_end_inline. Its colours are classes of one
+ * style sheet, light, and dark where the reader prefers that; print is light. Words are escaped; what is no UTF-8 or no character
+ * of XML becomes '?'.
  */
 #ifndef FR_CLI_SVG_H
 #define FR_CLI_SVG_H
@@ -25,7 +26,8 @@ typedef struct svg {
     double width, height;
 } svg;
 
-enum { SVG_SERIES = 6, SVG_WORDS = 512 }; /* colours, with a marker each; bytes of a text */
+/* Colours, with a marker each; bytes of a text; a picture inside a page that is wider than that is of the class "wide". */
+enum { SVG_SERIES = 6, SVG_WORDS = 512, SVG_WIDE = 760 };
 
 typedef enum svg_anchor { SVG_START, SVG_MIDDLE, SVG_END } svg_anchor;
 
@@ -33,6 +35,18 @@ typedef enum svg_anchor { SVG_START, SVG_MIDDLE, SVG_END } svg_anchor;
 void svg_begin(svg *s, double width, double height, const char *title, const char *description);
 /* To a file, or to standard output (path NULL); answers an exit code. Frees the picture. */
 int svg_end(svg *s, const char *path);
+
+/* The same inside a page: its height and words are known when it is drawn. No style sheet, and no ids, of which a page has each
+ * but once. `out` gets the picture, which is freed. */
+void svg_begin_inline(svg *s, double width);
+void svg_end_inline(svg *s, double height, const char *title, const char *description, fr_text *out);
+/* One that was begun inline as a file of its own after all, as wide as it was drawn, with a margin. */
+void svg_end_alone(svg *s, double height, const char *title, const char *description, fr_text *out);
+
+/* The style sheet, for a page that has it once and holds many pictures. */
+const char *svg_style(void);
+/* Words for XML and HTML, in text and between double quotes. */
+void svg_escape(fr_text *text, const char *words);
 
 /* A part of the picture, named for those who hear it. */
 void svg_group(svg *s, const char *name);
@@ -42,7 +56,7 @@ void svg_words(svg *s, double x, double y, const char *class, svg_anchor anchor,
 /* In lines no wider than `width`, `line` apart; returns the y behind the last. */
 double svg_lines(svg *s, double x, double y, double width, double line, const char *class, const char *words);
 double svg_words_width(const char *class, const char *words); /* about */
-/* Classes of strokes: "axis", "grid", "mark" (dashed), "rule". */
+/* Classes of strokes: "axis", "grid", "mark" (dashed), "rule", "limit" (thick, grey), "range" (in the colour of words). */
 void svg_stroke(svg *s, double x1, double y1, double x2, double y2, const char *class);
 /* Through points x, y, x, y, ... Classes beside those: "line s0" to "line s5", "band s0" (filled). */
 void svg_path(svg *s, const double *points, size_t count, const char *class);
@@ -58,6 +72,8 @@ typedef struct svg_axis {
     int ticks;         /* about that many; 0 = 5 */
     const char *label; /* with its unit; NULL = none */
     bool bare;         /* ticks without numbers: another chart beneath has them */
+    const double *at;  /* with n_at > 0: ticks there, and nowhere else */
+    size_t n_at;
 } svg_axis;
 
 typedef struct svg_chart {
@@ -78,7 +94,8 @@ void svg_band(svg *s, const svg_chart *chart, const double *xs, const double *lo
 void svg_bar(svg *s, const svg_chart *chart, double from, double to, double value, int series, const char *tip);
 void svg_vertical(svg *s, const svg_chart *chart, double value);   /* a mark through the chart */
 void svg_horizontal(svg *s, const svg_chart *chart, double value); /* a limit */
-/* A line and a marker for each name, from (x, y) on to the right, in as many lines as `width` asks for; returns the y behind. */
+/* A line and a marker for each name, from (x, y) on to the right, in as many lines as `width` asks for; returns the y behind.
+ * A NULL name is a series without an entry. */
 double svg_legend(svg *s, double x, double y, double width, const char *const *names, size_t count);
 
 #endif

@@ -129,12 +129,15 @@ void svg_axes(svg *s, svg_chart *c) {
     if (c->up.label)
         svg_words(s, c->x, c->y - 7, "muted", SVG_START, "%s", c->up.label);
     svg_stroke(s, c->x, bottom, right, bottom, "axis");
-    count = svg_ticks(c->across.low, c->across.high, c->across.log, c->across.ticks, ticks, MOST_TICKS);
+    const double *across = c->across.n_at > 0 ? c->across.at : ticks;
+    count = c->across.n_at;
+    if (count == 0)
+        count = svg_ticks(c->across.low, c->across.high, c->across.log, c->across.ticks, ticks, MOST_TICKS);
     for (size_t i = 0; i < count; i++) {
-        double x = svg_across(c, ticks[i]);
+        double x = svg_across(c, across[i]);
         svg_stroke(s, x, bottom, x, bottom + 4, "axis");
         if (!c->across.bare)
-            svg_words(s, x, bottom + 16, "tick", SVG_MIDDLE, "%s", tick_text(ticks[i], &c->across).text);
+            svg_words(s, x, bottom + 16, "tick", SVG_MIDDLE, "%s", tick_text(across[i], &c->across).text);
     }
     if (c->across.label)
         svg_words(s, right, bottom + 29, "muted", SVG_END, "%s", c->across.label);
@@ -188,6 +191,8 @@ double svg_legend(svg *s, double x, double y, double width, const char *const *n
     double at = x;
     for (size_t i = 0; i < count; i++) {
         int series = (int)(i % SVG_SERIES);
+        if (!names[i])
+            continue;
         double wide = 30 + svg_words_width("words", names[i]);
         char class[] = "line s0";
         if (at > x && at + wide > x + width) {

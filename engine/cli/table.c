@@ -54,6 +54,40 @@ void cli_table_print(cli_table *table, fr_text *out) {
     fr_text_free(&table->cells);
 }
 
+void cli_csv_text(fr_text *out, const char *text) {
+    if (!strpbrk(text, ",\"\r\n")) {
+        fr_text_add(out, "%s", text);
+        return;
+    }
+    fr_text_add(out, "\"");
+    for (; *text; text++)
+        fr_text_add(out, *text == '"' ? "\"\"" : "%c", *text);
+    fr_text_add(out, "\"");
+}
+
+void cli_markdown_text(fr_text *out, const char *text) {
+    for (; *text; text++)
+        fr_text_add(out, strchr("\\|<>&`*[]_", *text) ? "\\%c" : "%c", *text);
+}
+
+void cli_table_markdown(cli_table *table, fr_text *out) {
+    size_t columns = strlen(table->columns);
+    const char *cell = table->cells.data;
+    out->failed |= table->cells.failed;
+    for (size_t i = 0; !out->failed && cell && i < table->n_cells; i++, cell += strlen(cell) + 1) {
+        bool last = (i + 1) % columns == 0;
+        fr_text_add(out, i % columns == 0 ? "| " : " ");
+        cli_markdown_text(out, cell);
+        fr_text_add(out, last ? " |\n" : " |");
+        if (i + 1 == columns) { /* the head's */
+            for (size_t c = 0; c < columns; c++)
+                fr_text_add(out, table->columns[c] == 'r' ? "|---:" : "|---");
+            fr_text_add(out, "|\n");
+        }
+    }
+    fr_text_free(&table->cells);
+}
+
 cli_number cli_integer(int64_t value) {
     char digits[24];
     cli_number out = {""};

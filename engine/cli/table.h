@@ -13,6 +13,11 @@ typedef struct cli_table {
 void cli_table_cell(cli_table *table, const char *fmt, ...) FR_PRINTF(2, 3);
 void cli_table_cells(cli_table *table, const char *const *cells); /* a whole row */
 void cli_table_print(cli_table *table, fr_text *out);             /* and frees the table */
+void cli_table_markdown(cli_table *table, fr_text *out);          /* the same, as Markdown has tables */
+
+/* Text that a spreadsheet reads as one cell, and text that Markdown reads as words. */
+void cli_csv_text(fr_text *out, const char *text);
+void cli_markdown_text(fr_text *out, const char *text);
 
 /* Numbers as people read them: "16,778,672", "37.51 MB" (powers of ten), "28,600" (three or more digits, none behind the point). */
 enum { CLI_NUMBER = 40 };

@@ -215,6 +215,16 @@ static fr_status load_file(const char *path, fr_device_report *out) {
     return status;
 }
 
+fr_status fr_profile_parse(const char *text, size_t bytes, fr_device_report *out_report) {
+    fr_probe probe;
+    memset(out_report, 0, sizeof *out_report);
+    fr_status status = fr_probe_read(text, bytes, &probe);
+    if (status == FR_OK)
+        status = report(&probe, out_report);
+    fr_probe_free(&probe);
+    return status;
+}
+
 static fr_status load_of(fr_context *context, const fr_target *target, fr_device_report *out) {
     const char *folder = fr_cache_folder(context->cache);
     char path[FR_PROBE_PATH];

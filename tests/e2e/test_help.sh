@@ -6,7 +6,7 @@ expect_rc 2
 expect_out "usage: foldrun COMMAND"
 run help
 expect_rc 0
-for command in devices models show run bench profile plan explain tradeoff tune selftest export fold; do
+for command in devices models show run bench compare report profile plan explain tradeoff tune selftest export fold; do
     grep -q "^  $command " out || fail "help does not list $command"
     run "$command" --help
     expect_rc 0

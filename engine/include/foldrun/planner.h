@@ -76,6 +76,8 @@ FR_EXPORT fr_status fr_profile_device(fr_context *context, const fr_profile_opti
  * missing, cut short or damaged: FR_INVALID. */
 FR_EXPORT fr_status fr_profile_load(fr_context *context, const char *device, const char *path,
                                     fr_device_report *out_report) FR_MUST_CHECK;
+/* The same of a file's text. What is no profile: FR_INVALID. */
+FR_EXPORT fr_status fr_profile_parse(const char *text, size_t bytes, fr_device_report *out_report) FR_MUST_CHECK;
 FR_EXPORT void fr_device_report_free(fr_device_report *report);
 
 /* ---- plans ------------------------------------------------------------------------------------------------- */
