@@ -17,6 +17,14 @@ static check_case *check_first, **check_tail = &check_first;
 static int check_failures, check_count, check_skips;
 static bool check_skipped;
 
+/* How often the text has the part. */
+static inline int check_occurrences(const char *text, const char *part) {
+    int count = 0;
+    for (; (text = strstr(text, part)) != NULL; text += strlen(part))
+        count++;
+    return count;
+}
+
 #define TEST(id)                                                   \
     static void test_##id(void);                                   \
     static check_case case_##id = {#id, test_##id, NULL};          \

@@ -214,10 +214,7 @@ def measure_batches(options, cases, pace, results):
             results += rows
             if options.file:
                 keep(options, case, entries)
-            print("    " + "  ".join(f"{r['engine']} {figure(r, 'resident')}" for r in rows), file=sys.stderr, flush=True)
-            for r in rows:
-                if r["refused"]:
-                    print(f"    {r['engine']}: {r['refused']}", file=sys.stderr)
+            comparison.tell(rows, lambda row: figure(row, 'resident'))
             if options.output:
                 comparison.write_json(options.output, {"machine": machine(options), "command": sys.argv, "results": results})
 

@@ -128,6 +128,14 @@ class Pace:
         print(f"{self.begun} of {self.cases}{left}: {what}", file=sys.stderr, flush=True)
 
 
+def tell(rows, figure):
+    """A case's engines in a line, and below it why some have no figure."""
+    print("    " + "  ".join(f"{row['engine']} {figure(row)}" for row in rows), file=sys.stderr, flush=True)
+    for row in rows:
+        if row["refused"]:
+            print(f"    {row['engine']}: {row['refused']}", file=sys.stderr)
+
+
 @contextlib.contextmanager
 def until_interrupted(kept):
     """Ctrl-C, and what else ends a program, leaves the files as they were last written and the temporary folders gone."""

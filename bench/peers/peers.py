@@ -333,10 +333,7 @@ def measure(options, cases):
         results += rows
         if options.file:
             keep(options, case, entries)
-        print("    " + "  ".join(f"{r['engine']} {cell(r)}" for r in rows), file=sys.stderr, flush=True)
-        for r in rows:
-            if r["refused"]:
-                print(f"    {r['engine']}: {r['refused']}", file=sys.stderr)
+        comparison.tell(rows, cell)
         if options.output:
             comparison.write_json(options.output, {"machine": machine(), "command": sys.argv, "results": results})
     return results

@@ -125,3 +125,13 @@ bool fr_number_parse(const char *text, size_t bytes, double *out_value) {
     *out_value = value;
     return true;
 }
+
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void fr_sort_numbers(double *numbers, size_t count) {
+    if (count > 1)
+        qsort(numbers, count, sizeof *numbers, by_size);
+}

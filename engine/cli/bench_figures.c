@@ -1,8 +1,8 @@
 /* From the times of runs to figures. Pure. */
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/number.h"
 #include "cli/bench.h"
 
 enum { MOST_SAMPLES = 1 << 20 }; /* enough for any percentile */
@@ -23,11 +23,6 @@ bool bench_add_sample(bench_samples *s, double ns) {
     return true;
 }
 
-static int by_size(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Of sorted samples, between the two nearest ranks. */
 static double percentile(const bench_samples *s, double percent) {
     double at = percent / 100 * (double)(s->count - 1);
@@ -39,7 +34,7 @@ bench_figures bench_figures_of(bench_samples *samples, int64_t batch, double ops
     bench_figures f = {.have = samples->count > 0, .repeats = samples->count, .percent_of_peak = -1};
     if (!f.have)
         return f;
-    qsort(samples->ns, samples->count, sizeof *samples->ns, by_size);
+    fr_sort_numbers(samples->ns, samples->count);
     double images = (double)batch * 1e9;
     f.images_per_s =
         (bench_spread){.median = images / percentile(samples, 50), /* the slowest runs make the lowest rates */

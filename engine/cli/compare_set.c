@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "base/number.h"
 #include "cli/cli.h"
 
 bool cmp_copy_text(char *out, size_t bytes, const char *text) {
@@ -48,11 +49,6 @@ static size_t outside(size_t count) {
     }
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 cmp_rate cmp_rate_of(const cmp_visit *visits, size_t count) {
     cmp_rate rate = {0};
     double *sorted = count > 0 ? fr_alloc_array(count, sizeof *sorted) : NULL;
@@ -60,7 +56,7 @@ cmp_rate cmp_rate_of(const cmp_visit *visits, size_t count) {
         return rate;
     for (size_t i = 0; i < count; i++)
         sorted[i] = visits[i].images_per_s;
-    qsort(sorted, count, sizeof *sorted, by_value);
+    fr_sort_numbers(sorted, count);
     size_t cut = outside(count);
     rate.median = (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
     rate.low = sorted[cut];
@@ -291,7 +287,7 @@ static int by_time(const void *a, const void *b) {
     const cmp_visit *x = a, *y = b;
     if (x->at_s < y->at_s || x->at_s > y->at_s)
         return x->at_s < y->at_s ? -1 : 1;
-    return by_value(&x->images_per_s, &y->images_per_s);
+    return (x->images_per_s > y->images_per_s) - (x->images_per_s < y->images_per_s);
 }
 
 /* A visit that both have is one: a file that is merged twice makes no interval narrower. *out_new: how many were added. */

@@ -87,24 +87,27 @@ static void put_small(fr_text *out, const char *small) {
     }
 }
 
+/* What the tag holds, and its end. */
+static void put_cell(fr_text *out, const char *end, const char *small, const char *fmt, va_list args) {
+    put_words(out, fmt, args);
+    put_small(out, small);
+    fr_text_add(out, "%s", end);
+}
+
 void report_head_cell(report_page *page, const char *small, const char *fmt, ...) {
     va_list args;
     fr_text_add(page->out, "<th scope=\"row\">");
     va_start(args, fmt);
-    put_words(page->out, fmt, args);
+    put_cell(page->out, "</th>", small, fmt, args);
     va_end(args);
-    put_small(page->out, small);
-    fr_text_add(page->out, "</th>");
 }
 
 void report_cell(report_page *page, const char *small, const char *fmt, ...) {
     va_list args;
     fr_text_add(page->out, "<td>");
     va_start(args, fmt);
-    put_words(page->out, fmt, args);
+    put_cell(page->out, "</td>", small, fmt, args);
     va_end(args);
-    put_small(page->out, small);
-    fr_text_add(page->out, "</td>");
 }
 
 void report_number(report_page *page, double key, const char *small, const char *fmt, ...) {
@@ -117,10 +120,8 @@ void report_number(report_page *page, double key, const char *small, const char 
     fr_number_text(key, number);
     fr_text_add(page->out, "<td class=\"n\" data-v=\"%s\">", number);
     va_start(args, fmt);
-    put_words(page->out, fmt, args);
+    put_cell(page->out, "</td>", small, fmt, args);
     va_end(args);
-    put_small(page->out, small);
-    fr_text_add(page->out, "</td>");
 }
 
 /* ---- cells that many tables have ---- */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/number.h"
 #include "base/status.h"
 #include "fold/fold.h"
 #include "formats/fold_text.h"
@@ -21,11 +22,6 @@ const char *fr_basis_name(fr_basis basis) {
     case FR_BASIS_EXTRAPOLATED: return "extrapolated";
     default: return "limit";
     }
-}
-
-static int by_size(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 /* ---- the probe's own runs ----------------------------------------------------------------------------------------- */
@@ -107,18 +103,18 @@ static fr_status make_residuals(fr_predictor *p) {
 }
 
 /* How far apart repeats are on this device, by the middle one of its runs: those of a noisy device are all it has. */
-static double usual_spread(const fr_predictor *p) {
+static fr_status find_usual_spread(fr_predictor *p) {
     const double least = 0.08;
-    int32_t count = 0;
-    double *spreads = fr_alloc_array((size_t)p->n_residuals + 1, sizeof *spreads), usual = least;
-    for (; spreads && count < p->n_residuals; count++)
-        spreads[count] = p->residuals[count].spread;
-    if (count > 0) {
-        qsort(spreads, (size_t)count, sizeof *spreads, by_size);
-        usual = fmax(usual, spreads[count / 2]);
-    }
+    size_t count = (size_t)p->n_residuals;
+    double *spreads = fr_alloc_array(count + 1, sizeof *spreads);
+    if (!spreads)
+        return fr_no_memory(count * sizeof *spreads, "a prediction");
+    for (size_t i = 0; i < count; i++)
+        spreads[i] = p->residuals[i].spread;
+    fr_sort_numbers(spreads, count);
+    p->usual_spread = count > 0 ? fmax(least, spreads[count / 2]) : least;
     fr_free(spreads);
-    return usual;
+    return FR_OK;
 }
 
 /* How much a run tells of a place: less from afar, and less when its repeats lay further apart than is usual. */
@@ -202,7 +198,7 @@ fr_status fr_predictor_new(const fr_probe *probe, fr_predictor **out_predictor) 
     FR_GO(cleanup, fr_lines_new(probe, &p->lines));
     FR_GO(cleanup, make_residuals(p));
     qsort(p->residuals, (size_t)p->n_residuals, sizeof *p->residuals, by_ratio);
-    p->usual_spread = usual_spread(p);
+    FR_GO(cleanup, find_usual_spread(p));
     *out_predictor = p;
     return FR_OK;
 cleanup:

@@ -4,10 +4,10 @@
  * most of it. Residuals are relative, for the noise of a time grows with it.
  */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/number.h"
 #include "plan/stairs.h"
 
 enum { MOST_POINTS = FR_STAIR_POINTS, LEAST_POINTS = 6, TERMS = 5, ROUNDS = 5, QUANTA = 6 };
@@ -95,17 +95,12 @@ static bool fit_weighted(samples *s, int32_t q) {
     return seen;
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The noise that most of the points agree on. */
 static double noise_of(const samples *s) {
     double sizes[MOST_POINTS];
     for (size_t i = 0; i < s->count; i++)
         sizes[i] = fabs(s->left[i]);
-    qsort(sizes, s->count, sizeof sizes[0], by_value);
+    fr_sort_numbers(sizes, s->count);
     double free_share = sqrt((double)s->count / (double)(s->count - (size_t)smooth_terms(s)));
     double noise = 1.4826 * sizes[s->count / 2] * free_share;
     return noise > least_noise ? noise : least_noise;

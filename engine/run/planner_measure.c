@@ -1,12 +1,12 @@
 /* The best options of a plan, run as a user would run them: tuned, opened afresh, then in turn, so that drift hits all alike. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/number.h"
 #include "base/status.h"
 #include "run/planner.h"
 
@@ -126,11 +126,6 @@ static void open_runner(race *a, runner *r, bool alone) {
 
 /* ---- rounds ---------------------------------------------------------------------------------------------------- */
 
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Of the samples in order; between two of them by distance. */
 static double quantile(const double *sorted, int32_t n, double share) {
     double at = share * (n - 1);
@@ -143,7 +138,7 @@ static void sum_up(runner *r) {
     if (r->n == 0)
         return;
     memcpy(sorted, r->samples, (size_t)r->n * sizeof *sorted);
-    qsort(sorted, (size_t)r->n, sizeof *sorted, compare);
+    fr_sort_numbers(sorted, (size_t)r->n);
     r->record.images_per_s = quantile(sorted, r->n, 0.5);
     r->record.low = quantile(sorted, r->n, 0.1);
     r->record.high = quantile(sorted, r->n, 0.9);

@@ -1,13 +1,13 @@
 /* Whole small CNNs, as sessions run them: by them predictions are corrected. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "base/status.h"
 #include "run/model.h"
 #include "run/prober.h"
@@ -19,11 +19,6 @@ static const char empty_net[] = "model empty \"next to nothing\"\ninput 3x4x4\nf
 typedef struct run_times { /* nanoseconds of a run, and of opening its session */
     double least, median, opening;
 } run_times;
-
-static int by_size(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* Twice before it counts: what is made late, is made then. */
 static fr_status time_runs(fr_session *session, const fr_images *images, float *out, uint64_t fill_ns,
@@ -42,7 +37,7 @@ static fr_status time_runs(fr_session *session, const fr_images *images, float *
         if (spent > 4 * fill_ns)
             break;
     }
-    qsort(taken, (size_t)count, sizeof *taken, by_size);
+    fr_sort_numbers(taken, (size_t)count);
     out_times->least = taken[0];
     out_times->median = taken[count / 2];
     return FR_OK;
@@ -131,7 +126,7 @@ static double usual_opening_s(const fr_prober *p) {
         return 1;
     count = count < FR_OPENINGS ? count : FR_OPENINGS;
     memcpy(sorted, p->opening_s, count * sizeof *sorted);
-    qsort(sorted, count, sizeof *sorted, by_size);
+    fr_sort_numbers(sorted, count);
     return sorted[count / 2];
 }
 

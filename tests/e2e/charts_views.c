@@ -92,15 +92,6 @@ static void make_usual(void) {
 
 /* ---- what is said of a picture ---- */
 
-static int count_of(const char *text, const char *part) {
-    int count = 0;
-    while ((text = strstr(text, part)) != NULL) {
-        count++;
-        text += strlen(part);
-    }
-    return count;
-}
-
 typedef struct box {
     double left, right, top, bottom;
     char words[128];
@@ -158,10 +149,12 @@ static bool words_have_places(const char *text) {
 
 /* Well-formed as far as it goes, and no number that is none. */
 static bool is_drawn(const char *text) {
-    return count_of(text, "<svg ") == 1 && count_of(text, "</svg>") == 1 && count_of(text, "role=\"img\"") == 1 &&
-           strstr(text, "<title>") && strstr(text, "<desc>") && !strstr(text, " id=") && !strstr(text, "<style") &&
-           count_of(text, "<g ") == count_of(text, "</g>") && count_of(text, "<text") == count_of(text, "</text>") &&
-           !strstr(text, "nan") && !strstr(text, "inf");
+    return check_occurrences(text, "<svg ") == 1 && check_occurrences(text, "</svg>") == 1 &&
+           check_occurrences(text, "role=\"img\"") == 1 && strstr(text, "<title>") && strstr(text, "<desc>") &&
+           !strstr(text, " id=") && !strstr(text, "<style") &&
+           check_occurrences(text, "<g ") == check_occurrences(text, "</g>") &&
+           check_occurrences(text, "<text") == check_occurrences(text, "</text>") && !strstr(text, "nan") &&
+           !strstr(text, "inf");
 }
 
 static bool is_sound(const char *text) {
@@ -222,14 +215,14 @@ TEST(one_row) {
     CHECK(is_sound(text));
     CHECK_HAS(text, "1,234");
     CHECK_HAS(text, "foldrun 0.1.0 on cpu:0");
-    CHECK_INT(count_of(text, "class=\"bar "), 1);
+    CHECK_INT(check_occurrences(text, "class=\"bar "), 1);
     CHECK_TEXT(drawn(0, "V2"), "");
     for (int i = 1; i < PICTURES; i++)
         CHECK_TEXT(drawn(i, "V1"), "");
     give_layers(&rows[0]);
     text = drawn(3, NULL);
     CHECK(is_sound(text));
-    CHECK_INT(count_of(text, "<title>V1, f = 1"), LAYERS - 1);
+    CHECK_INT(check_occurrences(text, "<title>V1, f = 1"), LAYERS - 1);
     CHECK_HAS(text, "peak 210 GFLOP/s, memory 17.0 GB/s");
 }
 
@@ -237,8 +230,8 @@ TEST(rates) {
     make_usual();
     const char *text = drawn(0, "V1");
     CHECK(is_sound(text));
-    CHECK_INT(count_of(text, "class=\"bar "), DEVICES * 4 * 2 + 1);
-    CHECK_INT(count_of(text, "class=\"range"), DEVICES * 4 * 2 + 1);
+    CHECK_INT(check_occurrences(text, "class=\"bar "), DEVICES * 4 * 2 + 1);
+    CHECK_INT(check_occurrences(text, "class=\"range"), DEVICES * 4 * 2 + 1);
     CHECK_HAS(text, "onnxruntime 1.23.2 on cpu:0");
     CHECK_HAS(text, "(2 visits), unchecked");
     CHECK_HAS(text, "A &lt;made-up&gt; device &amp; one");
@@ -253,7 +246,7 @@ TEST(rows_without_copies_do_other_work) {
     made("V1", "cpu:0", 1, 64, "f32", 900)->copies = false;
     const char *text = drawn(0, "V1");
     CHECK(is_sound(text));
-    CHECK_INT(count_of(text, "class=\"bar "), 1);
+    CHECK_INT(check_occurrences(text, "class=\"bar "), 1);
     CHECK(!strstr(text, "900"));
     rows[0].copies = false;
     text = drawn(0, "V1");
@@ -265,8 +258,8 @@ TEST(batches) {
     make_usual();
     const char *text = drawn(2, "V1");
     CHECK(is_sound(text));
-    CHECK_INT(count_of(text, "class=\"line s0\""), 2 * DEVICES + 1 + 1); /* with the peer's and the legend's */
-    CHECK_INT(count_of(text, "class=\"band s3\""), 2 * DEVICES);
+    CHECK_INT(check_occurrences(text, "class=\"line s0\""), 2 * DEVICES + 1 + 1); /* with the peer's and the legend's */
+    CHECK_INT(check_occurrences(text, "class=\"band s3\""), 2 * DEVICES);
     CHECK_HAS(text, "foldrun 0.1.0 on cpu:0, bf16");
     CHECK_HAS(text, "images a batch");
     CHECK(!strstr(text, "f = 5"));
@@ -283,8 +276,8 @@ TEST(speedups) {
     CHECK_HAS(text, "foldrun 0.1.0 on vulkan:0, half precision");
     CHECK_HAS(text, "V5, f = 3: 1.42 times in the paper");
     CHECK_HAS(text, "N2, f = 4: 2.50 times in the paper");
-    CHECK_INT(count_of(text, " times in the paper"), 7 * 2 * DEVICES); /* V5, V6: three folds, N2: one */
-    CHECK_INT(count_of(text, "times ("), 10 * 3 * 2 * DEVICES);
+    CHECK_INT(check_occurrences(text, " times in the paper"), 7 * 2 * DEVICES); /* V5, V6: three folds, N2: one */
+    CHECK_INT(check_occurrences(text, "times ("), 10 * 3 * 2 * DEVICES);
     CHECK(strstr(text, ">N2<") < strstr(text, ">V1<"));
     CHECK(!strstr(text, ">f = 1<"));
     begin();
@@ -305,8 +298,8 @@ TEST(a_picture_by_itself) {
     make_usual();
     const char *text = drawn(ALONE, NULL);
     CHECK(words_have_places(text));
-    CHECK_INT(count_of(text, "<style>"), 1);
-    CHECK_INT(count_of(text, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-16 -16 1004 "), 1);
+    CHECK_INT(check_occurrences(text, "<style>"), 1);
+    CHECK_INT(check_occurrences(text, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-16 -16 1004 "), 1);
     CHECK_HAS(text, "width=\"1004\" height=\"");
     CHECK_HAS(text, "<title>A picture &lt;by&gt; itself</title>");
     CHECK_HAS(text, ">A picture &lt;by&gt; itself</text>");
@@ -348,14 +341,14 @@ TEST(rooflines) {
     make_usual();
     const char *text = drawn(3, NULL);
     CHECK(is_sound(text));
-    CHECK_INT(count_of(text, "class=\"limit\""), 2);
-    CHECK_INT(count_of(text, "% of the roof"), 2 * 10 * 4 * (LAYERS - 1));
+    CHECK_INT(check_occurrences(text, "class=\"limit\""), 2);
+    CHECK_INT(check_occurrences(text, "% of the roof"), 2 * 10 * 4 * (LAYERS - 1));
     CHECK_HAS(text, "op/byte");
     devices[0].bandwidth = devices[0].peak[FR_PRECISION_F32] = 0;
     text = drawn(3, NULL);
     CHECK(is_sound(text));
     CHECK_HAS(text, "neither peak nor bandwidth are known");
-    CHECK_INT(count_of(text, "class=\"limit\""), 1);
+    CHECK_INT(check_occurrences(text, "class=\"limit\""), 1);
     devices[0].peak[FR_PRECISION_F32] = 1e200; /* what a file may say */
     devices[0].bandwidth = 1e-200;
     CHECK(is_sound(drawn(3, NULL)));

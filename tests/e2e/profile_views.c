@@ -165,15 +165,6 @@ TEST(plots_in_a_terminal) {
     CHECK(!out.data);
 }
 
-static int count_of(const char *text, const char *part) {
-    int count = 0;
-    while ((text = strstr(text, part)) != NULL) {
-        count++;
-        text += strlen(part);
-    }
-    return count;
-}
-
 TEST(a_picture) {
     fr_device_report r = made_report();
     char *text;
@@ -188,9 +179,9 @@ TEST(a_picture) {
     CHECK_HAS(text, "library 1.2");
     CHECK_HAS(text, "<title>90: ");
     CHECK(!strstr(text, "nan") && !strstr(text, "inf\""));
-    CHECK_INT(count_of(text, "<g "), 4);
-    CHECK_INT(count_of(text, "</g>"), 4);
-    CHECK_INT(count_of(text, "hollow\" d"), 4 * 2 + 1); /* and the legend's */
+    CHECK_INT(check_occurrences(text, "<g "), 4);
+    CHECK_INT(check_occurrences(text, "</g>"), 4);
+    CHECK_INT(check_occurrences(text, "hollow\" d"), 4 * 2 + 1); /* and the legend's */
     fr_free(text);
 }
 
