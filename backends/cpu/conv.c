@@ -14,8 +14,8 @@ typedef struct cpu_conv {
     cpu_conv_plan plan[2];
     cpu_prim *prim[2];
     bool is_ours; /* then there are no primitives */
-    cpu_conv_wino wino[2];
-    cpu_wino_weights wino_weights;
+    cpu_own_use use[2];
+    cpu_block weights;
     cpu_pool pool;
     cpu_execs execs;
 } cpu_conv;
@@ -121,7 +121,7 @@ static fr_status make_for_threads(cpu_conv *conv, const cpu_conv_choice *choice,
     return status;
 }
 
-static fr_status make_wino(cpu_conv *conv, const cpu_conv_choice *choice, const fr_weights *weights) {
+static fr_status make_own(cpu_conv *conv, const cpu_conv_choice *choice, const fr_weights *weights) {
     fr_device *device = conv->base.device;
     const fr_step *step = &conv->base.step;
     conv->is_ours = true;
@@ -129,12 +129,10 @@ static fr_status make_wino(cpu_conv *conv, const cpu_conv_choice *choice, const 
         uint32_t threads = which == ONE_THREAD ? 1 : device->isa.cores;
         fr_reason why = cpu_conv_plan_make(device, step, choice, threads, &conv->plan[which]);
         if (why == FR_WHY_NOT)
-            why = cpu_conv_wino_plan(device, step, &conv->plan[which], threads, &conv->wino[which]);
+            why = cpu_own_plan(device, step, &conv->plan[which], threads, &conv->use[which]);
         conv->has[which] = why == FR_WHY_NOT;
     }
-    return conv->has[ONE_THREAD]
-               ? cpu_wino_weights_make(device, &conv->wino[ONE_THREAD], weights, step->has_bias, &conv->wino_weights)
-               : FR_OK;
+    return conv->has[ONE_THREAD] ? cpu_own_pack(device, &conv->use[ONE_THREAD], step, weights, &conv->weights) : FR_OK;
 }
 
 static fr_status make_prims(cpu_conv *conv, const cpu_conv_choice *choice, const fr_weights *weights) {
@@ -152,7 +150,7 @@ static void conv_free_parts(fr_program *program) {
     cpu_execs_free(program->device, &conv->execs);
     cpu_prim_free(conv->prim[ONE_THREAD]);
     cpu_prim_free(conv->prim[MANY_THREADS]);
-    cpu_wino_weights_drop(program->device, &conv->wino_weights);
+    cpu_block_free(program->device, &conv->weights);
 }
 
 static fr_status conv_run(fr_program *program, fr_queue *queue, const cpu_args *args);
@@ -175,14 +173,15 @@ fr_status cpu_conv_compile(fr_device *device, const fr_step *step, const fr_cand
     conv->base.run = conv_run;
     conv->base.free_parts = conv_free_parts;
     fr_status status;
-    HOST_GO(fail, cpu_way_is_ours(choice.way) ? make_wino(conv, &choice, weights) : make_prims(conv, &choice, weights));
+    HOST_GO(fail,
+            cpu_own_of(choice.way) != NULL ? make_own(conv, &choice, weights) : make_prims(conv, &choice, weights));
     if (!conv->has[ONE_THREAD] && !conv->has[MANY_THREADS])
         HOST_GO(fail, host_fail(host, FR_UNSUPPORTED, "cpu: '%s' cannot run this conv", candidate->name));
     for (int which = 0; which < 2; which++)
         if (conv->prim[which] != NULL && cpu_conv_scratch(&conv->plan[which]) > candidate->scratch_bytes)
             conv->plan[which].own_bytes = 0; /* each queue gets it: see cpu_prim_run */
     const cpu_conv_plan *plan = &conv->plan[conv->has[ONE_THREAD] ? ONE_THREAD : MANY_THREADS];
-    if (step->pool != FR_POOL_NONE)
+    if (step->pool != FR_POOL_NONE && !plan->pools)
         cpu_pool_make(step->pool, &step->pool_win, &plan->out, &conv->base.step.dst, &conv->pool);
     *out_program = &conv->base;
     return FR_OK;
@@ -246,13 +245,13 @@ static fr_status conv_run(fr_program *program, fr_queue *queue, const cpu_args *
             from = in;
         }
         if (conv->is_ours) {
-            cpu_conv_wino_run(queue, &conv->wino[which], &conv->wino_weights, from, residual, to, own);
+            cpu_own_launch(queue, &conv->use[which], conv->weights.at, from, residual, to, own);
         } else {
             if (step->residual)
                 preload(queue, &step->src[1], residual, &plan->out, to, plan->inner);
             HOST_TRY(cpu_prim_run(conv->prim[which], &conv->execs, queue, from, to, plan->own_bytes > 0 ? own : NULL));
         }
-        if (step->pool != FR_POOL_NONE)
+        if (step->pool != FR_POOL_NONE && !plan->pools)
             cpu_pool_images(queue, &conv->pool, out, dst, plan->inner);
         else if (plan->stage_out)
             convert(queue, &plan->out, out, &step->dst, dst, plan->inner);

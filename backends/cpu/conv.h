@@ -2,10 +2,9 @@
 #ifndef CPU_CONV_H
 #define CPU_CONV_H
 
+#include "own.h"
 #include "prim.h"
 #include "steps.h"
-#include "wino.h"
-#include "wino_rows.h"
 
 /* What an implementation is called in a candidate's name; the order is that of the words. */
 typedef enum cpu_conv_way {
@@ -16,17 +15,16 @@ typedef enum cpu_conv_way {
     CPU_WAY_DEPTHWISE = 4,
     CPU_WAY_GEMM = 5,
     CPU_WAY_REF = 6,
-    CPU_WAY_WINO4 = 7,
-    CPU_WAY_WINO5 = 8,
-    CPU_WAY_WINO_ROWS = 9, /* our own, wino.h and wino_rows.h */
     CPU_WAY_NONE =
-        10 /* never used: a conv that oneDNN runs as an inner product asks for more scratch than its description said */
+        7, /* never used: a conv that oneDNN runs as an inner product asks for more scratch than its description said */
+    CPU_WAY_OWN = 16 /* the first row of our own table (own.h); the others follow */
 } cpu_conv_way;
 
-enum { CPU_CONV_WAYS = 10 };
+enum { CPU_ONEDNN_WAYS = 7 };
 
-static inline bool cpu_way_is_ours(cpu_conv_way way) {
-    return way >= CPU_WAY_WINO4 && way <= CPU_WAY_WINO_ROWS;
+/* The row of our own table; NULL: oneDNN's. */
+static inline const cpu_own *cpu_own_of(cpu_conv_way way) {
+    return way >= CPU_WAY_OWN ? cpu_own_at((uint32_t)way - CPU_WAY_OWN) : NULL;
 }
 
 /*
@@ -40,6 +38,7 @@ typedef struct cpu_conv_plan {
     cpu_conv_way way;
     fr_tensor in, out; /* as the primitive sees them */
     bool stage_in, stage_out;
+    bool pools;                              /* who computes applies the pool too */
     float unit;                              /* out's numbers are stored as multiples of this; 1 for floats */
     bool scales_unit;                        /* 1/unit is multiplied into the scales; else an eltwise does it */
     int32_t inner;                           /* divides n */
@@ -66,35 +65,6 @@ bool cpu_conv_walk_to(cpu_walk *walk, cpu_conv_way way);
 uint32_t cpu_conv_choice_id(const cpu_conv_choice *choice);
 cpu_conv_choice cpu_conv_choice_of(uint32_t id);
 uint64_t cpu_conv_scratch(const cpu_conv_plan *plan);
-
-/* ---- our own Winograds in oneDNN's place (conv_wino.c) ----------------------------------------------------------------- */
-
-typedef struct cpu_conv_wino {
-    cpu_conv_way way;
-    int32_t images;  /* of a sub-batch */
-    uint32_t shares; /* threads that its scratch is for */
-    uint64_t share_bytes;
-    uint64_t src_step, dst_step; /* bytes of an image */
-    cpu_wino tiles;              /* WINO4, WINO5 */
-    const cpu_wino_kernels *kernels;
-    cpu_wino_rows rows; /* WINO_ROWS */
-} cpu_conv_wino;
-
-/* Why it cannot run the plan; else FR_WHY_NOT and how it will. */
-fr_reason cpu_conv_wino_plan(const fr_device *device, const fr_step *step, const cpu_conv_plan *plan, uint32_t threads,
-                             cpu_conv_wino *out_wino);
-static inline uint64_t cpu_conv_wino_scratch(const cpu_conv_wino *wino) {
-    return wino->share_bytes * wino->shares;
-}
-
-typedef struct cpu_wino_weights {
-    cpu_block u, bias;
-} cpu_wino_weights;
-fr_status cpu_wino_weights_make(fr_device *device, const cpu_conv_wino *wino, const fr_weights *weights, bool has_bias,
-                                cpu_wino_weights *out_weights) FR_MUST_CHECK;
-void cpu_wino_weights_drop(fr_device *device, cpu_wino_weights *weights);
-void cpu_conv_wino_run(const fr_queue *queue, const cpu_conv_wino *wino, const cpu_wino_weights *weights,
-                       const void *src, const void *residual, void *dst, void *scratch);
 
 /* ---- for convs and fully connected layers alike ---------------------------------------------------------------------- */
 

@@ -4,8 +4,17 @@
 
 #include "conv.h"
 
-static const char *const way_words[CPU_CONV_WAYS] = {"direct", "wino", "brgemm", "1x1",   "dw",
-                                                     "gemm",   "ref",  "wino4",  "wino5", "wino4x1"};
+static const char *const way_words[CPU_ONEDNN_WAYS] = {"direct", "wino", "brgemm", "1x1", "dw", "gemm", "ref"};
+
+static const char *word_of(cpu_conv_way way) {
+    const cpu_own *own = cpu_own_of(way);
+    return own != NULL ? own->word : way_words[way];
+}
+
+static bool is_inexact(cpu_conv_way way) {
+    const cpu_own *own = cpu_own_of(way);
+    return way == CPU_WAY_WINOGRAD || (own != NULL && own->is_inexact);
+}
 
 /* Explicit layouts on both sides, best guess first; the planner propagates them. */
 static const struct {
@@ -20,11 +29,11 @@ static void name_of(const fr_step *step, const cpu_conv_choice *choice, char *ou
     const char *src = cpu_layout_word(choice->src), *dst = cpu_layout_word(choice->dst),
                *precision = cpu_precision_word(step->compute);
     if (step->kind == FR_STEP_FC) /* dst is one place: its layout says nothing */
-        snprintf(out, bytes, "cpu.fc.%s.%s.%s", way_words[choice->way], src, precision);
+        snprintf(out, bytes, "cpu.fc.%s.%s.%s", word_of(choice->way), src, precision);
     else if (choice->src == choice->dst)
-        snprintf(out, bytes, "cpu.%s.%s.%s", way_words[choice->way], src, precision);
+        snprintf(out, bytes, "cpu.%s.%s.%s", word_of(choice->way), src, precision);
     else
-        snprintf(out, bytes, "cpu.%s.%s-%s.%s", way_words[choice->way], src, dst, precision);
+        snprintf(out, bytes, "cpu.%s.%s-%s.%s", word_of(choice->way), src, dst, precision);
 }
 
 static bool fits(const fr_step *step, uint16_t src, uint16_t dst) {
@@ -54,7 +63,7 @@ static fr_status many_threads_scratch(fr_device *device, const fr_step *step, co
 }
 
 static void fill_offer(fr_candidate *c, const cpu_conv_choice *choice, uint64_t scratch_one, uint64_t scratch_many) {
-    c->flags = choice->way == CPU_WAY_WINOGRAD || cpu_way_is_ours(choice->way) ? FR_CANDIDATE_INEXACT : 0;
+    c->flags = is_inexact(choice->way) ? FR_CANDIDATE_INEXACT : 0;
     c->src_layout[0] = choice->src;
     c->src_layout[1] = choice->dst;
     c->dst_layout = choice->dst;
@@ -86,7 +95,7 @@ fr_status cpu_conv_offer(fr_device *device, const fr_step *step, uint16_t src, u
     cpu_conv_plan plan;
     cpu_walk walk;
     char name[48];
-    bool seen[CPU_CONV_WAYS] = {false};
+    bool seen[CPU_ONEDNN_WAYS] = {false};
     uint32_t before = offers->count;
     fr_reason why = cpu_conv_plan_make(device, step, &choice, 1, &plan);
     if (why == FR_WHY_NOT) {
@@ -120,7 +129,7 @@ static void offer_ours(const fr_device *device, const fr_step *step, cpu_conv_ch
     fr_reason why = cpu_conv_plan_make(device, step, &choice, 1, &one);
     if (why == FR_WHY_NOT)
         why = cpu_conv_plan_make(device, step, &choice, device->isa.cores, &many);
-    if (why == FR_WHY_NOT && !step->inexact_ok)
+    if (why == FR_WHY_NOT && is_inexact(choice.way) && !step->inexact_ok)
         why = FR_WHY_INEXACT;
     if (why != FR_WHY_NOT)
         cpu_refuse(offers, why, "%s", name);
@@ -128,16 +137,16 @@ static void offer_ours(const fr_device *device, const fr_step *step, cpu_conv_ch
         fill_offer(cpu_offer(offers, "%s", name), &choice, cpu_conv_scratch(&one), cpu_conv_scratch(&many));
 }
 
-/* In the blocks of this processor's vectors. */
 static void offer_all_ours(const fr_device *device, const fr_step *step, cpu_offers *offers) {
-    uint16_t blocks = device->isa.level == CPU_LEVEL_AVX2 ? FR_LAYOUT_NCHW8C : FR_LAYOUT_NCHW16C;
-    const cpu_conv_choice choices[] = {{blocks, blocks, CPU_WAY_WINO4},
-                                       {blocks, blocks, CPU_WAY_WINO5},
-                                       {FR_LAYOUT_NCHW, blocks, CPU_WAY_WINO_ROWS},
-                                       {FR_LAYOUT_NCHW, FR_LAYOUT_NHWC, CPU_WAY_WINO_ROWS}};
-    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
-        if (fits(step, choices[i].src, choices[i].dst))
-            offer_ours(device, step, choices[i], offers);
+    for (uint32_t row = 0; row < cpu_own_count(); row++) {
+        const cpu_own *own = cpu_own_at(row);
+        for (size_t i = 0; i < CPU_OWN_PAIRS && own->pairs[i].src != 0; i++) {
+            cpu_conv_choice choice = {cpu_own_layout(device, own->pairs[i].src),
+                                      cpu_own_layout(device, own->pairs[i].dst), (cpu_conv_way)(CPU_WAY_OWN + row)};
+            if (fits(step, choice.src, choice.dst))
+                offer_ours(device, step, choice, offers);
+        }
+    }
 }
 
 static fr_status offer_all(fr_device *device, const fr_step *step, const float *scales, cpu_offers *offers) {
@@ -145,8 +154,7 @@ static fr_status offer_all(fr_device *device, const fr_step *step, const float *
     for (size_t i = 0; i < n_pairs; i++)
         if (fits(step, pairs[i].src, pairs[i].dst))
             HOST_TRY(cpu_conv_offer(device, step, pairs[i].src, pairs[i].dst, CPU_SEARCH_USUAL, scales, offers));
-    if (step->compute != FR_PRECISION_INT8)
-        offer_all_ours(device, step, offers);
+    offer_all_ours(device, step, offers);
     if (step->compute == FR_PRECISION_F32 && fits(step, FR_LAYOUT_NCHW16C, FR_LAYOUT_NCHW16C)) {
         if (step->inexact_ok)
             HOST_TRY(cpu_conv_offer(device, step, FR_LAYOUT_NCHW16C, FR_LAYOUT_NCHW16C, CPU_SEARCH_WINOGRAD, scales,

@@ -26,10 +26,18 @@ static bool is_byte(uint16_t dtype) {
 /* ---- dtypes -------------------------------------------------------------------------------------------------- */
 
 static fr_reason plan_in(const fr_step *step, cpu_conv_plan *plan) {
+    const cpu_own *own = cpu_own_of(plan->way);
     plan->in = step->src[0];
+    if (own != NULL) {
+        bool reads = plan->in.dtype == FR_F32 || (own->reads != NULL && own->reads(step, plan->in.dtype));
+        plan->stage_in = !reads;
+        plan->in.dtype = reads ? plan->in.dtype : FR_F32;
+        plan->in.scale = reads ? plan->in.scale : 0.0f;
+        return FR_WHY_NOT;
+    }
     if (step->compute == FR_PRECISION_INT8)
         return is_byte(plan->in.dtype) ? FR_WHY_NOT : FR_WHY_DTYPE;
-    uint16_t wanted = step->compute == FR_PRECISION_BF16 && !cpu_way_is_ours(plan->way) ? FR_BF16 : FR_F32;
+    uint16_t wanted = step->compute == FR_PRECISION_BF16 ? FR_BF16 : FR_F32;
     plan->stage_in = plan->in.dtype != wanted;
     plan->in.dtype = wanted;
     return FR_WHY_NOT;
@@ -38,19 +46,24 @@ static fr_reason plan_in(const fr_step *step, cpu_conv_plan *plan) {
 /* out is dst's dtype where rounding there and then is the same as rounding at the end: max commutes with it, avg does
  * not; the residual must be readable as out, which it is written over. */
 static void plan_out(const fr_step *step, cpu_conv_plan *plan) {
+    const cpu_own *own = cpu_own_of(plan->way);
     plan->out = step->dst;
-    fr_conv_map(step, &plan->out.h, &plan->out.w);
+    plan->pools = own != NULL && step->pool != FR_POOL_NONE && own->pools != NULL && own->pools(step);
+    if (!plan->pools)
+        fr_conv_map(step, &plan->out.h, &plan->out.w);
     uint16_t dtype = step->dst.dtype;
     bool onednn_writes = (dtype == FR_BF16 && step->compute == FR_PRECISION_BF16) ||
                          (is_byte(dtype) && step->compute == FR_PRECISION_INT8);
-    bool writes = dtype == FR_F32 || plan->way == CPU_WAY_WINO_ROWS || (!cpu_way_is_ours(plan->way) && onednn_writes);
-    bool early = step->pool == FR_POOL_NONE || step->pool == FR_POOL_MAX;
-    bool reads = !step->residual || step->src[1].dtype == dtype || (is_byte(step->src[1].dtype) && is_byte(dtype));
+    bool own_writes = own != NULL && own->writes != NULL && own->writes(step, dtype);
+    bool writes = dtype == FR_F32 || (own != NULL ? own_writes : onednn_writes);
+    bool early = plan->pools || step->pool == FR_POOL_NONE || step->pool == FR_POOL_MAX;
+    bool reads = own != NULL || !step->residual || step->src[1].dtype == dtype ||
+                 (is_byte(step->src[1].dtype) && is_byte(dtype));
     if (!writes || !early || !reads) {
         plan->out.dtype = FR_F32;
         plan->out.scale = 0.0f;
     }
-    plan->stage_out = step->pool != FR_POOL_NONE || plan->out.dtype != dtype;
+    plan->stage_out = (step->pool != FR_POOL_NONE && !plan->pools) || plan->out.dtype != dtype;
     plan->unit = is_byte(plan->out.dtype) ? plan->out.scale : 1.0f;
     plan->scales_unit = cpu_act_scales(step->act);
 }
@@ -90,12 +103,12 @@ fr_reason cpu_conv_plan_make(const fr_device *device, const fr_step *step, const
     out_plan->inner = plan_inner(device, step, out_plan, threads);
     out_plan->in_bytes = out_plan->stage_in ? round_up_64(fr_tensor_bytes(&out_plan->in, out_plan->inner)) : 0;
     out_plan->out_bytes = out_plan->stage_out ? round_up_64(fr_tensor_bytes(&out_plan->out, out_plan->inner)) : 0;
-    if (!cpu_way_is_ours(choice->way))
+    if (cpu_own_of(choice->way) == NULL)
         return FR_WHY_NOT;
-    cpu_conv_wino wino;
-    why = cpu_conv_wino_plan(device, step, out_plan, threads, &wino);
+    cpu_own_use use;
+    why = cpu_own_plan(device, step, out_plan, threads, &use);
     if (why == FR_WHY_NOT)
-        out_plan->own_bytes = cpu_conv_wino_scratch(&wino);
+        out_plan->own_bytes = cpu_own_scratch(&use);
     return why;
 }
 

@@ -82,7 +82,11 @@ static void levels_read(cpu_isa *isa) {
     isa->int8 = isa->avx512_vnni || isa->avx_vnni;
     isa->bf16 = isa->avx512_bf16;
 #if defined(__x86_64__)
-    isa->level = avx512 ? CPU_LEVEL_AVX512 : avx2 ? CPU_LEVEL_AVX2 : CPU_LEVEL_BASE;
+    isa->level = !avx512 && avx2                        ? (isa->avx_vnni ? CPU_LEVEL_AVX2_VNNI : CPU_LEVEL_AVX2)
+                 : !avx512                              ? CPU_LEVEL_BASE
+                 : isa->avx512_bf16 && isa->avx512_vnni ? CPU_LEVEL_AVX512_BF16
+                 : isa->avx512_vnni                     ? CPU_LEVEL_AVX512_VNNI
+                                                        : CPU_LEVEL_AVX512;
 #endif
     snprintf(isa->words, sizeof isa->words, "%s%s%s%s%s%s", includes(effective, dnnl_cpu_isa_sse41) ? "sse4.1" : "sse2",
              avx2 ? " avx2 fma" : "", avx512 ? " avx512f avx512bw avx512vl avx512dq" : "",

@@ -6,11 +6,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Instruction sets that our own kernels are built for; each has what those before it have, but AVX512 not AVX2_VNNI's. */
 typedef enum cpu_level {
     CPU_LEVEL_BASE = 0,
     CPU_LEVEL_AVX2 = 1,
-    CPU_LEVEL_AVX512 = 2
-} cpu_level; /* of our own kernels */
+    CPU_LEVEL_AVX2_VNNI = 2,
+    CPU_LEVEL_AVX512 = 3,
+    CPU_LEVEL_AVX512_VNNI = 4,
+    CPU_LEVEL_AVX512_BF16 = 5
+} cpu_level;
+
+static inline bool cpu_level_is_avx512(cpu_level level) {
+    return level >= CPU_LEVEL_AVX512;
+}
 
 typedef struct cpu_isa {
     cpu_level level;

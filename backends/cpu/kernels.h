@@ -1,5 +1,5 @@
 /*
- * Our own kernels, each built three times: for any x86-64 (or any other processor), for AVX2 with FMA, for AVX-512.
+ * Our own kernels, each built once for every level of isa.h.
  * They know no step, no queue and no thread.
  */
 #ifndef CPU_KERNELS_H
