@@ -81,6 +81,11 @@ npy_rows() { # npy_rows FILE COLUMNS: the f32 numbers, a row a line
     od -An -v -t f4 -j "$offset" -w$((4 * $2)) "$1"
 }
 
+# Rows of V1's 11 class:score pairs as the scores by class, since near scores may change places.
+sort_rows() { # sort_rows FILE
+    awk -F, 'NR > 1 { delete s; for (i = 2; i < NF; i += 2) s[$i] = $(i + 1); line = $1; for (c = 0; c < 11; c++) line = line " " s[c]; print line }' "$1"
+}
+
 # Columns of numbers in two files agree within a tolerance; other columns are equal.
 near() { # near FILE FILE TOLERANCE
     paste -d ' ' <(tr ',' ' ' < "$1") <(tr ',' ' ' < "$2") | awk -v tolerance="$3" '

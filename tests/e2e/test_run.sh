@@ -24,9 +24,6 @@ run run v1 --input images --top 11 "${common[@]}"
 cp out all.csv
 run run v1 --input images --top 11 --device ref --quiet
 expect_rc 0
-sort_rows() { # class:score pairs of each row by class, since near scores may change places
-    awk -F, 'NR > 1 { delete s; for (i = 2; i < NF; i += 2) s[$i] = $(i + 1); line = $1; for (c = 0; c < 11; c++) line = line " " s[c]; print line }' "$1"
-}
 sort_rows all.csv > a
 sort_rows out > b
 check "ref and $device agree" near a b 0.002
