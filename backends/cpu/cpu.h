@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/topology.h"
 #include "common/host_device.h"
 #include "dnnl_shim.h"
 #include "isa.h"
@@ -17,11 +18,13 @@ enum { CPU_MAX_QUEUES = 512 }; /* open at once on a device */
 struct fr_driver {
     const fr_host *host;
     cpu_isa isa;
+    fr_topology topology;
 };
 
 struct fr_device {
     host_device base; /* first, as host_device.h wants it */
     cpu_isa isa;
+    const fr_topology *topology; /* the driver's */
     const cpu_kernels *kernels;
     dnnl_engine_t engine;
     pthread_mutex_t lock; /* of the queues below */

@@ -10,7 +10,8 @@ fr_status cpu_driver_open(const fr_host *host, fr_driver **out_driver) {
     HOST_TRY(host_alloc(host, sizeof(fr_driver), "the cpu driver", &block));
     fr_driver *driver = block;
     driver->host = host;
-    cpu_isa_read(&driver->isa);
+    fr_topology_here(&driver->topology);
+    cpu_isa_read((uint32_t)driver->topology.granted, &driver->isa);
     *out_driver = driver;
     return FR_OK;
 }
@@ -56,6 +57,7 @@ fr_status cpu_device_open(fr_driver *driver, uint32_t index, fr_device **out_dev
     fr_device *device = block;
     host_device_init(&device->base, host);
     device->isa = driver->isa;
+    device->topology = &driver->topology;
     device->kernels = cpu_kernels_for(device->isa.level);
     fr_status status = cpu_dnnl_check(host, dnnl_engine_create(&device->engine, dnnl_cpu, 0), "dnnl_engine_create");
     if (status != FR_OK) {

@@ -1,8 +1,6 @@
-#define _GNU_SOURCE /* sched_getaffinity */
 #include "isa.h"
 
 #include <dnnl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,21 +129,11 @@ static void caches_read(cpu_isa *isa) {
     }
 }
 
-static uint32_t cores_allowed(void) {
-    cpu_set_t set;
-    int count = 0;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        count = CPU_COUNT(&set);
-    if (count <= 0) /* more processors than cpu_set_t holds */
-        count = (int)sysconf(_SC_NPROCESSORS_ONLN);
-    return count > 0 ? (uint32_t)count : 1u;
-}
-
-void cpu_isa_read(cpu_isa *out_isa) {
+void cpu_isa_read(uint32_t cores, cpu_isa *out_isa) {
     memset(out_isa, 0, sizeof *out_isa);
     brand_read(out_isa);
     levels_read(out_isa);
-    out_isa->cores = cores_allowed();
+    out_isa->cores = cores;
     caches_read(out_isa);
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     out_isa->memory_bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;

@@ -24,13 +24,13 @@ typedef struct cpu_isa {
     cpu_level level;
     bool avx512_vnni, avx512_bf16, avx_vnni, amx;
     bool int8, bf16; /* products run in one instruction, without saturation */
-    uint32_t cores;  /* that this process may use */
+    uint32_t cores;  /* that this process may use, and is granted the time of */
     char brand[64], vendor[16];
     char words[128]; /* "avx2 fma avx512f avx512_vnni" */
     char onednn[48]; /* "oneDNN 2.6.3 (avx512_core_bf16)" */
     uint64_t cache_bytes[3], memory_bytes;
 } cpu_isa;
 
-void cpu_isa_read(cpu_isa *out_isa);
+void cpu_isa_read(uint32_t cores, cpu_isa *out_isa);
 
 #endif
