@@ -80,6 +80,7 @@ static cli_plan_request given_by(const bench_request *r) {
     given.precisions = r->precisions;
     given.schedule_word = r->schedule_word;
     given.threads = r->threads;
+    given.pin_word = r->pin_word;
     given.exact = r->exact;
     given.no_measure = r->tuning == FR_TUNING_OFF;
     given.fresh = r->tuning == FR_TUNING_FRESH;
@@ -112,6 +113,7 @@ static int bench_planned(fr_context *context, const char *name, const bench_requ
         one.schedule = options.schedule;
         one.plan_text = r->kernels ? NULL : options.plan;
         one.threads = options.threads;
+        one.pin = options.pin;
         one.exact = options.exact;
         one.memory_limit = options.memory_limit;
         one.folding.round = (cli_round){.round = FR_ROUND_FLOOR}; /* it is folded */
@@ -219,7 +221,8 @@ static int check_request(bench_request *r) {
         r->folds = (cli_ints){.at = {1, 2, 3, 4}, .count = 4};
     if (r->plan && r->kernels)
         return cli_usage_error("--kernels contradicts --plan, which says the kernels");
-    return cli_read_tuning(r->tuning_word, &r->tuning);
+    code = cli_read_pinning(r->pin_word, &r->pin);
+    return code == CLI_DONE ? cli_read_tuning(r->tuning_word, &r->tuning) : code;
 }
 
 static const cli_usage usage = {
@@ -256,7 +259,8 @@ int cli_bench(int argc, char **argv) {
         {"duration", 0, CLI_REAL, "S", &r.duration,
          "seconds of timed runs a configuration, with copies and\nwithout each (3)", 0, 86400},
         {"warmup", 0, CLI_REAL, "S", &r.warmup, "seconds before them (0.5)", 0, 86400},
-        {"threads", 't', CLI_INT, "N", &r.threads, "at most that many (all)", 1, 4096},
+        CLI_THREADS_OPTION(r.threads),
+        CLI_PIN_OPTION(r.pin_word),
         {"exact", 0, CLI_FLAG, NULL, &r.exact, "no algorithm that changes more than the order of sums", 0, 0},
         {"no-transfers", 0, CLI_FLAG, NULL, &r.no_transfers, "only on images that already lie on the device", 0, 0},
         CLI_TUNING_OPTION(r.tuning_word),

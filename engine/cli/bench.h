@@ -55,8 +55,9 @@ typedef struct bench_request {
     fr_dtype input_dtype;
     double duration, warmup;
     int64_t threads;
-    const char *bundles_word;
+    const char *bundles_word, *pin_word;
     fr_bundling bundles;
+    fr_pinning pin;
     const char *schedule_word;
     fr_schedule schedule;
     bool layers, no_transfers, exact, json;

@@ -103,6 +103,7 @@ static int open_case(fr_context *context, const fr_model *model, bench_group *g,
     options.tune_ms = (int32_t)(r->tune_budget * 1000);
     options.batch = (int32_t)c->row.batch;
     options.threads = (int32_t)r->threads;
+    options.pin = r->pin;
     options.input_dtype = r->input_dtype;
     options.tuning = r->tuning;
     options.progress = cli_session_progress;

@@ -203,6 +203,7 @@ static void put_row(fr_json_writer *w, const bench_result *result, const bench_r
     fr_json_bool_member(w, "from_cache", s->from_cache);
     fr_json_int_member(w, "lanes", s->lanes);
     fr_json_int_member(w, "lane_threads", s->lane_threads);
+    fr_json_int_member(w, "pinned_lanes", s->pinned_lanes);
     fr_json_string_member(w, "schedule", s->schedule);
     fr_json_string_member(w, "schedule_kind", fr_schedule_name(s->plan_schedule));
     fr_json_bool_member(w, "plan_refused", s->plan_refused);
@@ -258,6 +259,7 @@ void bench_json(const bench_request *request, const bench_result *result, fr_jso
         fr_json_string_member(w, "kernels", request->kernels);
     fr_json_string_member(w, "bundles", request->bundles_word ? request->bundles_word : "auto");
     fr_json_int_member(w, "threads", request->threads);
+    fr_json_string_member(w, "pin", fr_pinning_name(request->pin));
     fr_json_string_member(w, "plan", request->plan);
     fr_json_bool_member(w, "interrupted", result->stopped);
     fr_json_key(w, "results");

@@ -29,6 +29,7 @@ static int check_plan_file(const explain_request *r) {
                {"max-memory", p->max_memory >= 0},
                {"max-drop", p->max_drop >= 0},
                {"threads", p->threads > 0},
+               {"pin", p->pin_word != NULL},
                {"exact", p->exact},
                {"fresh", p->fresh},
                {"measure", p->measure > 0}};

@@ -101,6 +101,13 @@ int cli_read_schedule(const char *word, fr_schedule *out_schedule) {
     return CLI_DONE;
 }
 
+int cli_read_pinning(const char *word, fr_pinning *out_pinning) {
+    *out_pinning = FR_PINNING_AUTO;
+    if (word && !fr_pinning_from_name(word, out_pinning))
+        return cli_usage_error("--pin: '%s' is not auto, off or on", word);
+    return CLI_DONE;
+}
+
 int32_t cli_precision_bytes(fr_precision precision) {
     switch (precision) {
     case FR_PRECISION_F64: return 8;

@@ -38,6 +38,13 @@ int cli_get_model(fr_context *context, const char *name, const cli_folding *fold
 int cli_read_tuning(const char *word, fr_tuning *out_tuning);       /* NULL = cached */
 int cli_read_schedule(const char *word, fr_schedule *out_schedule); /* NULL = auto */
 
+#define CLI_THREADS_OPTION(count) \
+    { "threads", 't', CLI_INT, "N", &(count), "at most that many (all; on a CPU one a core)", 1, 4096 }
+#define CLI_PIN_HELP "bind threads to processors: auto (when they fill all\ncores), off or on (auto)"
+#define CLI_PIN_OPTION(word) \
+    { "pin", 0, CLI_TEXT, "WAY", &(word), CLI_PIN_HELP, 0, 0 }
+int cli_read_pinning(const char *word, fr_pinning *out_pinning); /* NULL = auto */
+
 int32_t cli_precision_bytes(fr_precision precision);
 
 #endif

@@ -165,6 +165,8 @@ int cli_plan_check(const cli_plan_request *r, fr_plan_options *out) {
         code = check_lists(r, out);
     if (code == CLI_DONE)
         code = cli_read_schedule(r->schedule_word, &schedule);
+    if (code == CLI_DONE)
+        code = cli_read_pinning(r->pin_word, &out->pin);
     if (code != CLI_DONE)
         return code;
     out->schedules = schedule == FR_SCHEDULE_AUTO ? 0 : 1u << schedule;

@@ -24,7 +24,7 @@ enum { CLI_PLAN_BATCH = 256 };
 
 /* Options as they were given. Lists that are empty and limits below 0 were not. */
 typedef struct cli_plan_request {
-    const char *device, *profile, *schedule_word;
+    const char *device, *profile, *schedule_word, *pin_word;
     cli_ints folds, batches;
     cli_rounds rounds;
     cli_precisions precisions;
@@ -62,7 +62,7 @@ typedef struct cli_plan_request {
         {"fold", 'f', CLI_INTS, "LIST", &(r).folds, CLI_PLAN_FOLD_HELP, 1, 64},                                     \
         {"round", 0, CLI_ROUNDS_OR_AUTO, "LIST", &(r).rounds, CLI_PLAN_ROUND_HELP, 0, 0},                           \
         {"schedule", 0, CLI_TEXT, "WAY", &(r).schedule_word, "layers, chain or auto: both (auto)", 0, 0},           \
-        {"threads", 't', CLI_INT, "N", &(r).threads, "at most that many (all)", 1, 4096},                           \
+        CLI_THREADS_OPTION((r).threads), CLI_PIN_OPTION((r).pin_word),                                              \
         {"exact", 0, CLI_FLAG, NULL, &(r).exact, "no algorithm that changes more than the order of sums", 0, 0},    \
         {"no-measure", 0, CLI_FLAG, NULL, &(r).no_measure, "trust the prediction", 0, 0},                           \
         {"fresh", 0, CLI_FLAG, NULL, &(r).fresh, "measure again what the cache knows", 0, 0},                       \

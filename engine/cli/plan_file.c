@@ -161,6 +161,7 @@ static void read_options(const fr_json *root, fr_plan_options *o) {
     o->max_drop = fr_json_number(from, "max_drop", -1);
     o->has_max_drop = o->max_drop >= 0;
     o->threads = (int32_t)count_of(from, "threads", 4096);
+    (void)fr_pinning_from_name(fr_json_string(from, "pin", "auto"), &o->pin); /* else auto */
     o->exact = fr_json_bool(from, "exact", false);
 }
 

@@ -62,6 +62,7 @@ void cli_plan_put_options(const fr_plan_options *o, fr_json_writer *w) {
     put_number_or_null(w, "max_memory_bytes", (double)o->max_memory, o->max_memory > 0);
     put_number_or_null(w, "max_drop", o->max_drop, o->has_max_drop);
     fr_json_int_member(w, "threads", o->threads);
+    fr_json_string_member(w, "pin", fr_pinning_name(o->pin));
     fr_json_bool_member(w, "exact", o->exact);
     fr_json_end_object(w);
 }

@@ -26,6 +26,9 @@ void cli_chosen_session(const cli_chosen *chosen, const cli_plan_request *given,
     options->batch = (int32_t)chosen->row->batch;
     options->schedule = chosen->row->schedule;
     options->threads = plan->options.threads;
+    if (!given->pin_word ||
+        !fr_pinning_from_name(given->pin_word, &options->pin)) /* it changes no choice of the plan's */
+        options->pin = plan->options.pin;
     options->exact = plan->options.exact;
     options->plan = plan->result.kernels;
     options->memory_limit = plan->options.max_memory;

@@ -11,7 +11,7 @@
 enum { DEFAULT_BATCH = CLI_PLAN_BATCH, CALIBRATION_IMAGES = 256, NOT_GIVEN = -1 };
 
 typedef struct run_request {
-    const char *model, *device, *format, *output, *tuning_word, *plan;
+    const char *model, *device, *format, *output, *tuning_word, *pin_word, *plan;
     cli_texts inputs, calibration;
     cli_folding folding; /* fold: 0 = auto, or NOT_GIVEN */
     int64_t batch, threads, top;
@@ -21,6 +21,7 @@ typedef struct run_request {
     bool softmax, exact, skip_bad, quiet, json;
     cli_format parsed_format;
     fr_tuning tuning;
+    fr_pinning pin;
 } run_request;
 
 /* Everything that is open; freed in one place. */
@@ -61,7 +62,8 @@ static int check_request(run_request *r) {
         r->top = 1;
     if (r->precision.count > 1)
         return cli_usage_error("--precision: one run has one precision");
-    return cli_read_tuning(r->tuning_word, &r->tuning);
+    int code = cli_read_pinning(r->pin_word, &r->pin);
+    return code == CLI_DONE ? cli_read_tuning(r->tuning_word, &r->tuning) : code;
 }
 
 /* What the command line says, as the planner asks. */
@@ -70,6 +72,7 @@ static cli_plan_request given_by(const run_request *r) {
     given.device = r->device;
     given.precisions = r->precision;
     given.threads = r->threads;
+    given.pin_word = r->pin_word;
     given.exact = r->exact;
     given.no_measure = r->tuning == FR_TUNING_OFF;
     given.fresh = r->tuning == FR_TUNING_FRESH;
@@ -225,6 +228,7 @@ static int open_session(run_room *room, const run_request *r) {
     options.softmax = r->softmax;
     options.batch = (int32_t)r->batch;
     options.threads = (int32_t)r->threads;
+    options.pin = r->pin;
     options.tuning = r->tuning;
     options.calibration = calibration.count > 0 ? &calibration : NULL;
     if (room->chosen.row)
@@ -321,7 +325,8 @@ int cli_run(int argc, char **argv) {
         {"precision", 'p', CLI_PRECISIONS, "P", &r.precision, "f32, tf32, f16, bf16, int8 or f64 (f32)", 0, 0},
         {"calibrate", 0, CLI_TEXTS, "PATH...", &r.calibration, "int8: images to take ranges from (else seeded ones)", 0,
          0},
-        {"threads", 't', CLI_INT, "N", &r.threads, "at most that many (all)", 1, 4096},
+        CLI_THREADS_OPTION(r.threads),
+        CLI_PIN_OPTION(r.pin_word),
         {"exact", 0, CLI_FLAG, NULL, &r.exact, "no algorithm that changes more than the order of sums", 0, 0},
         CLI_TUNING_OPTION(r.tuning_word),
         {"top", 'k', CLI_INT, "K", &r.top, "best classes in a row (1)", 1, 1000},

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "run/lane.h"
 #include "run/pin.h"
@@ -29,11 +30,16 @@ typedef struct worker {
     struct fr_executor *executor;
     fr_lane lane;
     pthread_t thread;
-    bool started;
+    int32_t cpu; /* that it is to be bound to; FR_PIN_NONE: to none */
+    bool started, pinned;
+    bool ready; /* with the mutex: its lane is loaded, or failed to be */
+    fr_status status;
+    char message[512];
 } worker;
 
 struct fr_executor {
     const fr_target *target;
+    const fr_steps *steps; /* while it starts */
     fr_plan plan;
     fr_program **programs;
     worker *workers;
@@ -132,12 +138,26 @@ static void await_work(fr_executor *e, bool is_core) {
         pthread_cond_wait(&e->work, &e->mutex);
 }
 
+/* A lane's memory is touched first by its own thread, where that will run: so it lies on that processor's node. */
+static void get_ready(worker *w) {
+    fr_executor *e = w->executor;
+    w->pinned = w->cpu != FR_PIN_NONE && fr_pin_thread(w->cpu);
+    if (w->cpu != FR_PIN_NONE && !w->pinned && e->target->pin == FR_PINNING_ON)
+        fr_log(FR_LOG_WARNING, "a lane cannot be bound to processor %d", w->cpu);
+    w->status = fr_lane_load(&w->lane, &e->plan, e->steps, e->programs, e->image_bytes);
+    if (w->status != FR_OK)
+        snprintf(w->message, sizeof w->message, "%s", fr_error_sentence());
+    pthread_mutex_lock(&e->mutex);
+    w->ready = true;
+    pthread_cond_broadcast(&e->finished);
+    pthread_mutex_unlock(&e->mutex);
+}
+
 static void *work(void *argument) {
     worker *w = argument;
     fr_executor *e = w->executor;
     bool is_core = e->target->facts.kind == FR_DEVICE_CPU && e->n_workers > 1;
-    if (is_core)
-        fr_pin_lane((int32_t)(w - e->workers), e->n_workers);
+    get_ready(w);
     pthread_mutex_lock(&e->mutex);
     for (;;) {
         job *j = next_job(e);
@@ -164,6 +184,38 @@ static void *work(void *argument) {
     return NULL;
 }
 
+static fr_status choose_cpus(fr_executor *e, int32_t lane_threads) {
+    fr_topology here;
+    for (int32_t i = 0; i < e->n_workers; i++)
+        e->workers[i].cpu = FR_PIN_NONE;
+    /* threads inside a lane's kernels would all be bound where the lane is */
+    bool may = e->target->facts.kind == FR_DEVICE_CPU && lane_threads == 1 && e->target->pin != FR_PINNING_OFF;
+    if (!may || (e->target->pin == FR_PINNING_AUTO && e->n_workers == 1))
+        return FR_OK;
+    fr_topology_here(&here);
+    int32_t *cpus = fr_alloc_array((size_t)e->n_workers, sizeof *cpus);
+    if (!cpus)
+        return fr_no_memory((size_t)e->n_workers * sizeof *cpus, "the places of lanes");
+    fr_status status = fr_pin_choose(&here, e->target->pin, e->n_workers, cpus);
+    for (int32_t i = 0; i < e->n_workers && status == FR_OK; i++)
+        e->workers[i].cpu = cpus[i];
+    fr_free(cpus);
+    return status;
+}
+
+/* One after the other, so that what fails first does not depend on who is faster. */
+static fr_status start_worker(fr_executor *e, worker *w) {
+    int code = pthread_create(&w->thread, NULL, work, w);
+    if (code != 0)
+        return fr_fail(FR_NO_MEMORY, "cannot start a thread: %s", strerror(code));
+    w->started = true;
+    pthread_mutex_lock(&e->mutex);
+    while (!w->ready)
+        pthread_cond_wait(&e->finished, &e->mutex);
+    pthread_mutex_unlock(&e->mutex);
+    return w->status == FR_OK ? FR_OK : fr_fail(w->status, "%s", w->message);
+}
+
 static fr_status start(fr_executor *e, const fr_steps *steps, const fr_executor_options *options) {
     e->workers = fr_alloc_array((size_t)options->lanes, sizeof *e->workers);
     if (!e->workers)
@@ -174,14 +226,11 @@ static fr_status start(fr_executor *e, const fr_steps *steps, const fr_executor_
         FR_TRY(fr_lane_open(&e->workers[i].lane, e->target, options->lane_threads));
     }
     FR_TRY(fr_programs_compile(e->target, steps, &e->plan, options->progress, options->progress_user, &e->programs));
+    FR_TRY(choose_cpus(e, options->lane_threads));
+    e->steps = steps;
     for (int32_t i = 0; i < e->n_workers; i++)
-        FR_TRY(fr_lane_load(&e->workers[i].lane, &e->plan, steps, e->programs, e->image_bytes));
-    for (int32_t i = 0; i < e->n_workers; i++) {
-        int code = pthread_create(&e->workers[i].thread, NULL, work, &e->workers[i]);
-        if (code != 0)
-            return fr_fail(FR_NO_MEMORY, "cannot start a thread: %s", strerror(code));
-        e->workers[i].started = true;
-    }
+        FR_TRY(start_worker(e, &e->workers[i]));
+    e->steps = NULL;
     return FR_OK;
 }
 
@@ -310,6 +359,13 @@ uint64_t fr_executor_bytes(const fr_executor *e) {
     for (int32_t i = 0; i < e->n_workers; i++)
         bytes += e->workers[i].lane.bytes;
     return bytes;
+}
+
+int32_t fr_executor_pinned(const fr_executor *e) {
+    int32_t pinned = 0;
+    for (int32_t i = 0; i < e->n_workers; i++)
+        pinned += e->workers[i].pinned;
+    return pinned;
 }
 
 fr_status fr_executor_peek(fr_executor *e, int32_t tensor, void *out, uint64_t bytes) {

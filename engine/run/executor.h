@@ -34,6 +34,7 @@ fr_status fr_executor_wait(fr_executor *executor) FR_MUST_CHECK; /* all; the fir
 
 const fr_plan *fr_executor_plan(const fr_executor *executor);
 uint64_t fr_executor_bytes(const fr_executor *executor); /* arenas, scratch and staging of all lanes */
+int32_t fr_executor_pinned(const fr_executor *executor); /* lanes that are bound to a processor */
 
 /* Lane 0's tensors, for who must look at what lies between steps (calibration). Not while a job runs. */
 fr_status fr_executor_peek(fr_executor *executor, int32_t tensor, void *out, uint64_t bytes) FR_MUST_CHECK;

@@ -63,6 +63,25 @@ bool fr_schedule_from_name(const char *name, fr_schedule *out_schedule) {
     return false;
 }
 
+static const char *const pinning_names[] = {
+    [FR_PINNING_AUTO] = "auto", [FR_PINNING_OFF] = "off", [FR_PINNING_ON] = "on"};
+enum { N_PINNINGS = sizeof pinning_names / sizeof pinning_names[0] };
+
+const char *fr_pinning_name(fr_pinning pinning) {
+    return (unsigned)pinning < N_PINNINGS ? pinning_names[pinning] : "?";
+}
+
+bool fr_pinning_from_name(const char *name, fr_pinning *out_pinning) {
+    *out_pinning = FR_PINNING_AUTO;
+    for (unsigned i = 0; name && i < N_PINNINGS; i++) {
+        if (strcmp(name, pinning_names[i]) == 0) {
+            *out_pinning = (fr_pinning)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *fr_dtype_name(fr_dtype dtype) {
     static const char *const names[] = {
         [FR_DTYPE_NONE] = "none", [FR_F32] = "f32", [FR_F16] = "f16", [FR_BF16] = "bf16", [FR_U8] = "u8",

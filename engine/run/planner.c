@@ -47,6 +47,8 @@ static fr_status check_options(const fr_plan_options *o) {
     if (!(o->max_latency_ms >= 0) || !isfinite(o->max_latency_ms) ||
         (o->has_max_drop && !(isfinite(o->max_drop) && o->max_drop >= 0)))
         return fr_fail(FR_INVALID, "limits on latency and on the loss of accuracy are numbers from 0");
+    if ((unsigned)o->pin > FR_PINNING_ON)
+        return fr_fail(FR_INVALID, "binding lanes is chosen by the library, off or on");
     if (o->threads < 0 || o->measure < 0 || o->measure > MOST_MEASURED || o->tune_ms < 0)
         return fr_fail(FR_INVALID, "threads and tuning time can't be negative, and at most %d options are measured",
                        MOST_MEASURED);

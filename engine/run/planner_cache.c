@@ -63,6 +63,7 @@ static char *make_key(const fr_planner *p) {
                               q->plain_accuracy,
                               o->exact,
                               o->threads,
+                              o->pin,
                               o->measure,
                               o->tune_ms};
     hash = fr_hash_bytes(numbers, sizeof numbers, hash);

@@ -47,6 +47,7 @@ fr_session_options fr_planner_session(const fr_planner *p, fr_precision precisio
     o.exact = p->options.exact;
     o.batch = (int32_t)batch;
     o.threads = p->options.threads;
+    o.pin = p->options.pin;
     o.schedule = schedule;
     o.tune_ms = p->options.tune_ms > 0 ? p->options.tune_ms : TUNE_MS;
     return o;

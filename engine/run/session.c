@@ -28,6 +28,8 @@ static fr_status check_options(const fr_session_options *o) {
         return fr_fail(FR_INVALID, "images come as u8 or f32");
     if ((unsigned)o->bundles > FR_BUNDLING_ON)
         return fr_fail(FR_INVALID, "bundles are chosen by the library, off or on");
+    if ((unsigned)o->pin > FR_PINNING_ON)
+        return fr_fail(FR_INVALID, "binding lanes is chosen by the library, off or on");
     if ((unsigned)o->schedule > FR_SCHEDULE_CHAIN)
         return fr_fail(FR_INVALID, "the schedule is chosen by the library, layers or chain");
     if (o->schedule == FR_SCHEDULE_LAYERS && o->group > 0)
@@ -227,6 +229,7 @@ fr_status fr_session_prepare(fr_session *s, fr_context *context, const fr_model 
     FR_TRY(check_precision(&s->target, o->precision));
     FR_TRY(choose_bundles(&s->target, o->bundles));
     s->target.kernels = o->kernels && o->kernels[0] ? o->kernels : NULL;
+    s->target.pin = o->pin;
     FR_TRY(begin_checks(s, context, o->tuning != FR_TUNING_OFF));
     s->input_dtype = o->input_dtype ? o->input_dtype : FR_U8;
     s->input_chw = o->input_chw;
@@ -246,6 +249,7 @@ static void fill_info(fr_session *s, const fr_session_options *o, uint64_t begin
     info->precision = o->precision;
     info->fold = s->steps.fold;
     info->planned_bytes = fr_executor_bytes(s->executor);
+    info->pinned_lanes = fr_executor_pinned(s->executor);
     info->weight_bytes = weight_bytes(s);
     info->open_ns = fr_clock_ns() - begin_ns;
 }

@@ -175,6 +175,16 @@ typedef enum fr_bundling {
     FR_BUNDLING_ON = 2 /* FR_UNSUPPORTED where the backend cannot */
 } fr_bundling;
 
+/* Whether a CPU's lanes are bound to processors: each to a core of its own, memory nodes in turn, and only when there are more lanes
+ * than cores to the second of a core. Other devices' lanes never are, nor one whose kernels use several threads. */
+typedef enum fr_pinning {
+    FR_PINNING_AUTO = 0, /* where lanes fill all cores, or all processors, that the process may use */
+    FR_PINNING_OFF = 1,
+    FR_PINNING_ON = 2
+} fr_pinning;
+FR_EXPORT const char *fr_pinning_name(fr_pinning pinning);                      /* "auto" */
+FR_EXPORT bool fr_pinning_from_name(const char *name, fr_pinning *out_pinning); /* auto off on */
+
 /* How a run goes through the network. */
 typedef enum fr_schedule {
     FR_SCHEDULE_AUTO = 0,
@@ -191,7 +201,7 @@ typedef struct fr_session_options {
     bool exact;           /* only algorithms whose sums differ by order alone (no Winograd) */
     bool softmax;         /* answers are probabilities instead of logits */
     int32_t batch;        /* images a run is planned for; 0 = 256. Runs may hold any number. */
-    int32_t threads;      /* lanes; 0 = all the device has */
+    int32_t threads;      /* lanes; 0 = all the device has: of a CPU one a core */
     int32_t group;        /* folded inputs a chain takes at a time; 0 = chosen by measurement */
     fr_dtype input_dtype; /* of the images runs will bring; 0 = FR_U8 */
     bool input_chw;
@@ -209,6 +219,7 @@ typedef struct fr_session_options {
     /* What fr_session_plan_text gave for the same steps on the same device: used as it is, without measuring. Where it does not fit
      * (another driver, another batch) a warning is logged and the choice is made as without it. NULL = none. */
     const char *plan;
+    fr_pinning pin;
 } fr_session_options;
 
 FR_EXPORT fr_status fr_session_open(fr_context *context, const fr_model *model, const fr_session_options *options,
@@ -246,6 +257,7 @@ typedef struct fr_session_info {
     int32_t guessed_exact, guessed_near, guessed_plain;
     fr_schedule plan_schedule; /* of what runs: LAYERS or CHAIN */
     bool plan_refused;         /* fr_session_options.plan did not fit */
+    int32_t pinned_lanes;      /* that are bound to a processor */
 } fr_session_info;
 
 FR_EXPORT fr_status fr_session_describe(const fr_session *session, fr_session_info *out_info) FR_MUST_CHECK;

@@ -120,7 +120,8 @@ typedef struct fr_plan_options {
     bool (*progress)(void *user, const char *what, double fraction); /* false: stop, FR_CANCELLED */
     void *progress_user;
     const char
-        *kernels; /* fr_plan_explain: the row's, as fr_plan_result has the choice's; NULL = chosen by its session */
+        *kernels;   /* fr_plan_explain: the row's, as fr_plan_result has the choice's; NULL = chosen by its session */
+    fr_pinning pin; /* as of a session */
 } fr_plan_options;
 
 /* Options whose images a second differ by no more than this share are as good, and the one that asks least of the user wins. */
