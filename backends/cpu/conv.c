@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pool.h"
+#include "replica.h"
 
 /* Two primitives: oneDNN fixes at creation how many threads share the work. One of them may be missing. */
 enum { ONE_THREAD = 0, MANY_THREADS = 1 };
@@ -15,7 +16,7 @@ typedef struct cpu_conv {
     cpu_prim *prim[2];
     bool is_ours; /* then there are no primitives */
     cpu_own_use use[2];
-    cpu_block weights;
+    cpu_replicas weights;
     cpu_pool pool;
     cpu_execs execs;
 } cpu_conv;
@@ -132,7 +133,10 @@ static fr_status make_own(cpu_conv *conv, const cpu_conv_choice *choice, const f
             why = cpu_own_plan(device, step, &conv->plan[which], threads, &conv->use[which]);
         conv->has[which] = why == FR_WHY_NOT;
     }
-    return conv->has[ONE_THREAD] ? cpu_own_pack(device, &conv->use[ONE_THREAD], step, weights, &conv->weights) : FR_OK;
+    if (!conv->has[ONE_THREAD])
+        return FR_OK;
+    HOST_TRY(cpu_own_pack(device, &conv->use[ONE_THREAD], step, weights, &conv->weights.packed));
+    return cpu_replicas_spread(device, &conv->weights);
 }
 
 static fr_status make_prims(cpu_conv *conv, const cpu_conv_choice *choice, const fr_weights *weights) {
@@ -150,7 +154,7 @@ static void conv_free_parts(fr_program *program) {
     cpu_execs_free(program->device, &conv->execs);
     cpu_prim_free(conv->prim[ONE_THREAD]);
     cpu_prim_free(conv->prim[MANY_THREADS]);
-    cpu_block_free(program->device, &conv->weights);
+    cpu_replicas_free(program->device, &conv->weights);
 }
 
 static fr_status conv_run(fr_program *program, fr_queue *queue, const cpu_args *args);
@@ -237,6 +241,7 @@ static fr_status conv_run(fr_program *program, fr_queue *queue, const cpu_args *
     uint64_t residual_step = step->residual ? fr_tensor_bytes(&step->src[1], plan->inner) : 0;
     const char *src = args->src[0], *residual = args->src[1];
     char *dst = args->dst;
+    const void *weights = conv->is_ours ? cpu_replica_here(queue->device, &conv->weights) : NULL;
     for (int32_t i = 0; i < step->n; i += plan->inner) {
         const void *from = src;
         void *to = plan->stage_out ? out : dst;
@@ -245,7 +250,7 @@ static fr_status conv_run(fr_program *program, fr_queue *queue, const cpu_args *
             from = in;
         }
         if (conv->is_ours) {
-            cpu_own_launch(queue, &conv->use[which], conv->weights.at, from, residual, to, own);
+            cpu_own_launch(queue, &conv->use[which], weights, from, residual, to, own);
         } else {
             if (step->residual)
                 preload(queue, &step->src[1], residual, &plan->out, to, plan->inner);

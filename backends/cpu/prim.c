@@ -26,9 +26,10 @@ void cpu_prim_free(cpu_prim *prim) {
     if (prim == NULL)
         return;
     for (int i = 0; i < CPU_PRIM_FIXED; i++) {
-        if (prim->fixed[i] != NULL)
-            dnnl_memory_destroy(prim->fixed[i]);
-        cpu_block_free(prim->device, &prim->fixed_block[i]);
+        for (int32_t node = 0; node < FR_MOST_NODES; node++)
+            if (prim->fixed[i][node] != NULL)
+                dnnl_memory_destroy(prim->fixed[i][node]);
+        cpu_replicas_free(prim->device, &prim->fixed_at[i]);
     }
     if (prim->primitive != NULL)
         dnnl_primitive_destroy(prim->primitive);
@@ -74,27 +75,42 @@ done:
     return status;
 }
 
-fr_status cpu_prim_fix(cpu_prim *prim, int arg, cpu_md_ref from, const void *plain, cpu_md_ref wanted) {
-    fr_device *device = prim->device;
+/* `plain` from the caller's order into the primitive's. */
+static fr_status reorder_plain(fr_device *device, cpu_md_ref from, const void *plain, cpu_md_ref wanted, void *to) {
     const fr_host *host = device->base.host;
-    int i = prim->n_fixed++;
-    prim->fixed_arg[i] = arg;
-    HOST_TRY(cpu_block_new(device, cpu_md_bytes(wanted), "weights", &prim->fixed_block[i]));
-    HOST_TRY(cpu_memory_make(host, device->engine, wanted, prim->fixed_block[i].at, &prim->fixed[i]));
-    if (cpu_md_same(from, wanted)) {
-        memcpy(prim->fixed_block[i].at, plain, cpu_md_bytes(wanted));
-        return FR_OK;
-    }
-    dnnl_memory_t source = NULL;
+    dnnl_memory_t source = NULL, target = NULL;
     /* oneDNN's memory is not const; a source is only read */
     union {
         const void *read;
         void *any;
     } at = {plain};
-    HOST_TRY(cpu_memory_make(host, device->engine, from, at.any, &source));
-    fr_status status = reorder_once(device, from, source, wanted, prim->fixed[i]);
-    dnnl_memory_destroy(source);
+    fr_status status;
+    HOST_GO(done, cpu_memory_make(host, device->engine, from, at.any, &source));
+    HOST_GO(done, cpu_memory_make(host, device->engine, wanted, to, &target));
+    status = reorder_once(device, from, source, wanted, target);
+done:
+    if (target != NULL)
+        dnnl_memory_destroy(target);
+    if (source != NULL)
+        dnnl_memory_destroy(source);
     return status;
+}
+
+fr_status cpu_prim_fix(cpu_prim *prim, int arg, cpu_md_ref from, const void *plain, cpu_md_ref wanted) {
+    fr_device *device = prim->device;
+    const fr_host *host = device->base.host;
+    int i = prim->n_fixed++;
+    prim->fixed_arg[i] = arg;
+    cpu_block *packed = &prim->fixed_at[i].packed;
+    HOST_TRY(cpu_block_new(device, cpu_md_bytes(wanted), "weights", packed));
+    if (cpu_md_same(from, wanted))
+        memcpy(packed->at, plain, cpu_md_bytes(wanted));
+    else
+        HOST_TRY(reorder_plain(device, from, plain, wanted, packed->at));
+    HOST_TRY(cpu_replicas_spread(device, &prim->fixed_at[i]));
+    for (int32_t node = 0; node < prim->fixed_at[i].count; node++)
+        HOST_TRY(cpu_memory_make(host, device->engine, wanted, prim->fixed_at[i].of_node[node], &prim->fixed[i][node]));
+    return FR_OK;
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------- */
@@ -145,7 +161,7 @@ static fr_status exec_new(const cpu_prim *prim, bool wants_scratch, cpu_exec **o
         host_account_add(&prim->device->base, FR_BUFFER_SCRATCH, bytes);
     }
     for (int i = 0; i < prim->n_fixed; i++)
-        exec->args[exec->n_args++] = (dnnl_exec_arg_t){prim->fixed_arg[i], prim->fixed[i]};
+        exec->args[exec->n_args++] = (dnnl_exec_arg_t){prim->fixed_arg[i], prim->fixed[i][0]};
     *out_exec = exec;
     return FR_OK;
 fail:
@@ -174,6 +190,12 @@ fr_status cpu_prim_run(const cpu_prim *prim, cpu_execs *execs, fr_queue *queue, 
         HOST_TRY(
             cpu_dnnl_check(host, dnnl_memory_set_data_handle(exec->moving[i], now[i]), "dnnl_memory_set_data_handle"));
         exec->at[i] = now[i];
+    }
+    int32_t node = fr_topology_node_here(prim->device->topology);
+    if (node != exec->node) {
+        for (int i = 0; i < prim->n_fixed; i++)
+            exec->args[exec->n_args - prim->n_fixed + i].memory = prim->fixed[i][node];
+        exec->node = node;
     }
     if (prim->moves_stack)
         cpu_signals_hold(queue);

@@ -2,7 +2,7 @@
 #ifndef CPU_PRIM_H
 #define CPU_PRIM_H
 
-#include "cpu.h"
+#include "replica.h"
 
 enum { CPU_PRIM_FIXED = 3 }; /* weights, bias, scales */
 
@@ -10,8 +10,8 @@ typedef struct cpu_prim {
     fr_device *device;
     dnnl_primitive_desc_t pd;
     dnnl_primitive_t primitive;
-    dnnl_memory_t fixed[CPU_PRIM_FIXED];
-    cpu_block fixed_block[CPU_PRIM_FIXED];
+    dnnl_memory_t fixed[CPU_PRIM_FIXED][FR_MOST_NODES]; /* as many as there are copies */
+    cpu_replicas fixed_at[CPU_PRIM_FIXED];
     int fixed_arg[CPU_PRIM_FIXED];
     int n_fixed;
     bool moves_stack; /* signals wait while it runs */
@@ -23,7 +23,8 @@ typedef struct cpu_exec {
     dnnl_memory_t moving[3]; /* src, dst, scratchpad (NULL without one) */
     void *at[3];
     dnnl_exec_arg_t args[3 + CPU_PRIM_FIXED];
-    int n_args;
+    int n_args;    /* the fixed ones are the last */
+    int32_t node;  /* whose copies they are */
     void *scratch; /* when the caller has none to give */
     uint64_t scratch_bytes;
 } cpu_exec;
