@@ -58,6 +58,7 @@ typedef struct cpu_kernels {
     void (*softmax)(const float *src, float *dst, uint64_t rows, uint64_t row_step, uint64_t columns);
     const struct cpu_wino_kernels *wino4, *wino5; /* NULL where there are none */
     const struct cpu_wino_rows_kernels *wino_rows;
+    const struct cpu_direct_kernels *direct;
 } cpu_kernels;
 
 const cpu_kernels *cpu_kernels_for(cpu_level level);

@@ -7,6 +7,7 @@
 #define CPU_OWN_H
 
 #include "cpu.h"
+#include "direct.h"
 #include "wino.h"
 #include "wino_rows.h"
 
@@ -30,6 +31,7 @@ typedef struct cpu_own_use {
             cpu_wino_rows of;
             uint64_t u_bytes;
         } rows;
+        cpu_direct direct;
     } is;
 } cpu_own_use;
 
@@ -86,5 +88,6 @@ static inline int32_t cpu_own_blocks(int32_t channels, int32_t lanes) {
 
 extern const cpu_own cpu_own_wino4, cpu_own_wino5; /* own_wino.c */
 extern const cpu_own cpu_own_wino_rows;            /* own_rows.c */
+extern const cpu_own cpu_own_direct;               /* own_direct.c */
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef CPU_KERNELS_ISA_H
 #define CPU_KERNELS_ISA_H
 
+#include "direct.h"
 #include "kernels.h"
 #include "wino.h"
 #include "wino_rows.h"
@@ -27,6 +28,7 @@ void CPU_FN(softmax)(const float *src, float *dst, uint64_t rows, uint64_t row_s
 #if defined(__AVX2__) && defined(__FMA__)
 extern const cpu_wino_kernels CPU_FN(wino4_kernels), CPU_FN(wino5_kernels);
 extern const cpu_wino_rows_kernels CPU_FN(wino_rows_kernels);
+extern const cpu_direct_kernels CPU_FN(direct_kernels);
 #endif
 
 extern const cpu_kernels CPU_FN(kernels);

@@ -15,5 +15,6 @@ const cpu_kernels CPU_FN(kernels) = {
     .wino4 = &CPU_FN(wino4_kernels),
     .wino5 = &CPU_FN(wino5_kernels),
     .wino_rows = &CPU_FN(wino_rows_kernels),
+    .direct = &CPU_FN(direct_kernels),
 #endif
 };

@@ -1,0 +1,213 @@
+/* See direct.h. Built for AVX2 and AVX-512; which kinds there are depends on more. */
+#include "direct_row.h"
+
+#if defined(__AVX2__) && defined(__FMA__)
+
+#include "direct_strip.h"
+#include "pool_ring.h"
+
+#if defined(__AVX512BF16__)
+#define BF16_TILES &CPU_FN(direct_bf16_tiles)
+enum { HAS_BF16 = 1 };
+#else
+#define BF16_TILES NULL
+enum { HAS_BF16 = 0 };
+#endif
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+#define BYTES_TILES &CPU_FN(direct_bytes_tiles)
+enum { HAS_BYTES = 1 };
+#else
+#define BYTES_TILES NULL
+enum { HAS_BYTES = 0 };
+#endif
+
+/* An image under way. */
+typedef struct job {
+    const cpu_direct *d;
+    const direct_tiles *tiles;
+    const uint32_t *weights, *nothing; /* nothing: a row of padding */
+    uint32_t *strip;
+    float *sums; /* rows of them */
+    const char *residual;
+    char *dst;
+    vf lowest, highest; /* of the activation, where it is a clip */
+    bool is_late;       /* the activation, which waits for the residual or is no clip */
+} job;
+
+/* Some blocks of outputs that are computed together. */
+typedef struct panel {
+    int32_t first, blocks;
+    bool is_half;
+} panel;
+
+static panel panel_at(const cpu_direct *d, int32_t block) {
+    int32_t blocks = cpu_direct_blocks(d, VF), left = d->c_out % VF;
+    bool ends_half = left > 0 && left <= DIRECT_HALF;
+    if (ends_half && block == blocks - 1)
+        return (panel){block, 1, true};
+    return (panel){block, blocks - (ends_half ? 1 : 0) - block >= 2 ? 2 : 1, false};
+}
+
+static int32_t used_of(const cpu_direct *d, int32_t block) {
+    int32_t left = d->c_out - block * VF;
+    return d->blocked || left > VF ? VF : left;
+}
+
+static cpu_sink sink_of(const job *j, int32_t block, int32_t y) {
+    const cpu_direct *d = j->d;
+    uint64_t at = (uint64_t)block * d->block_step + (uint64_t)y * (uint64_t)d->out_w * d->place_step;
+    return (cpu_sink){j->dst + at * fr_dtype_bytes((fr_dtype)d->dtype), d->place_step, d->dtype, used_of(d, block),
+                      d->per_unit};
+}
+
+/* ---- after the sums ----------------------------------------------------------------------------------------------------- */
+
+/* `used` numbers of the residual; zeros follow. */
+static inline vf residual_at(const cpu_direct *d, const char *residual, uint64_t at, int32_t used) {
+    const char *from = residual + at * fr_dtype_bytes((fr_dtype)d->residual_dtype);
+    if (used == VF && d->residual_dtype == FR_F32)
+        return vf_load((const float *)(const void *)from);
+#if defined(__AVX512F__)
+    if (used == VF && d->residual_dtype == FR_BF16)
+        return _mm512_castsi512_ps(
+            _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)from)), 16));
+    if (used == VF) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)from);
+        __m512i wide = d->residual_dtype == FR_U8 ? _mm512_cvtepu8_epi32(bytes) : _mm512_cvtepi8_epi32(bytes);
+        return vf_mul(_mm512_cvtepi32_ps(wide), vf_all(d->residual_scale));
+    }
+#endif
+    float row[VF] = {0};
+    CPU_FN(convert)(d->residual_dtype, d->residual_scale, from, FR_F32, 0.0f, row, (uint64_t)used);
+    return vf_load(row);
+}
+
+/* The first operands are the constants: NaN comes out as it went in. */
+static inline vf late_act(const job *j, vf x) {
+    if (j->d->act == FR_ACT_LEAKY)
+        return vf_fma(vf_all(j->d->act_a), vf_min(vf_all(0), x), vf_max(vf_all(0), x));
+    return vf_min(j->highest, vf_max(j->lowest, x));
+}
+
+/* A row of sums: the residual is added, and the activation applied where it was not. The sums stay, or go to dst. */
+static void finish_row(const job *j, int32_t block, int32_t y, float *sums, uint64_t step) {
+    const cpu_direct *d = j->d;
+    const uint64_t at = (uint64_t)block * d->residual_block_step + (uint64_t)y * (uint64_t)d->map_w * d->place_step;
+    const int32_t used = used_of(d, block);
+    const bool stays = d->pool_side > 0;
+    cpu_sink sink = sink_of(j, block, stays ? 0 : y);
+    for (int32_t x = 0; x < d->columns; x++, sums += step) {
+        vf number = vf_load(sums);
+        if (j->residual != NULL)
+            number = vf_add(number, residual_at(d, j->residual, at + (uint64_t)x * d->place_step, used));
+        if (j->is_late)
+            number = late_act(j, number);
+        if (stays)
+            vf_store(sums, number);
+        else
+            sink_put(&sink, (uint64_t)x * d->place_step, number);
+    }
+}
+
+/* The panel's newest row is y; the others of the window are behind it in the ring. */
+static void pool_rows(const job *j, panel p, int32_t y, int64_t ring_row) {
+    const cpu_direct *d = j->d;
+    int32_t top = y - d->pool_side + 1;
+    if (top < 0 || top % d->pool_stride != 0)
+        return;
+    for (int32_t b = 0; b < p.blocks; b++) {
+        const float *rows[3] = {NULL, NULL, NULL};
+        for (int32_t i = 0; i < d->pool_side; i++)
+            rows[i] = j->sums + (top + i) % d->pool_side * ring_row + (int64_t)p.first * VF * d->columns + b * VF;
+        cpu_sink sink = sink_of(j, p.first + b, top / d->pool_stride);
+        ring_pool(rows, (uint64_t)(p.blocks * VF), d->pool_side, d->pool_stride, d->out_w, &sink);
+    }
+}
+
+/* ---- a row of all outputs ------------------------------------------------------------------------------------------------ */
+
+static void panel_row(const job *j, panel p, int32_t y, direct_row *r) {
+    const cpu_direct *d = j->d;
+    const int32_t blocks = cpu_direct_blocks(d, VF);
+    const int64_t ring_row = (int64_t)d->columns * blocks * VF;
+    const uint32_t *vectors = j->weights + cpu_direct_vectors(d, VF, DIRECT_HALF) + (int64_t)p.first * VF;
+    const int64_t next = (int64_t)blocks * VF;
+    bool straight = d->dtype == FR_F32 && d->pool_side == 0 && j->residual == NULL && !j->is_late &&
+                    used_of(d, p.first + p.blocks - 1) == VF;
+    float *sums = j->sums + (d->pool_side > 0 ? y % d->pool_side * ring_row + (int64_t)p.first * VF * d->columns : 0);
+    r->weights = j->weights + cpu_direct_taps(d) * d->kh * p.first * VF;
+    r->start = vectors;
+    r->scale = (const float *)(const void *)(vectors + CPU_DIRECT_SCALE * next);
+    r->bias = (const float *)(const void *)(vectors + CPU_DIRECT_BIAS * next);
+    r->out = straight ? (float *)sink_of(j, p.first, y).dst : sums;
+    r->out_place = straight ? d->place_step : (uint64_t)(p.blocks * VF);
+    r->out_block = straight ? d->block_step : VF;
+    (p.is_half ? j->tiles->half_row : p.blocks == 2 ? j->tiles->pair_row : j->tiles->row)(r);
+    if (straight)
+        return;
+    for (int32_t b = 0; b < p.blocks && (d->pool_side == 0 || j->is_late || j->residual != NULL); b++)
+        finish_row(j, p.first + b, y, sums + b * VF, r->out_place);
+    if (d->pool_side > 0)
+        pool_rows(j, p, y, ring_row);
+}
+
+static job job_of(const cpu_direct *d, const void *weights, const void *residual, void *dst, void *scratch) {
+    static const direct_tiles *const tiles[CPU_DIRECT_KINDS] = {&CPU_FN(direct_f32_tiles), BF16_TILES, BYTES_TILES};
+    const float infinity = __builtin_inff();
+    uint32_t *strip = scratch;
+    job j = {.d = d,
+             .tiles = tiles[d->kind],
+             .weights = weights,
+             .strip = strip,
+             .nothing = strip + cpu_direct_strip_row(d) * cpu_direct_ring(d),
+             .sums = (float *)scratch + cpu_direct_strip_words(d),
+             .residual = residual,
+             .dst = dst,
+             .is_late = residual != NULL || d->act == FR_ACT_LEAKY};
+    j.lowest = vf_all(d->act == FR_ACT_RELU ? 0.0f : d->act == FR_ACT_CLIP ? d->act_a : -infinity);
+    j.highest = vf_all(d->act == FR_ACT_CLIP ? d->act_b : infinity);
+    return j;
+}
+
+static void CPU_FN(direct_ready)(const cpu_direct *d, void *scratch) {
+    uint32_t *strip = scratch, flip = strip_flip(d);
+    for (int64_t i = 0; i < cpu_direct_strip_row(d) * (cpu_direct_ring(d) + 1); i++)
+        strip[i] = flip;
+}
+
+static void CPU_FN(direct_run)(const cpu_direct *d, const void *src, const void *weights, const void *residual,
+                               void *dst, void *scratch) {
+    const job j = job_of(d, weights, residual, dst, scratch);
+    const int32_t ring = cpu_direct_ring(d), blocks = cpu_direct_blocks(d, VF);
+    const int64_t row = cpu_direct_strip_row(d);
+    direct_row r = {.offsets = (const int32_t *)(j.weights + cpu_direct_offsets(d, VF, DIRECT_HALF)),
+                    .taps = cpu_direct_taps(d),
+                    .kh = d->kh,
+                    .columns = d->columns,
+                    .lowest = j.is_late ? vf_all(-__builtin_inff()) : j.lowest,
+                    .highest = j.is_late ? vf_all(__builtin_inff()) : j.highest};
+    int32_t loaded = 0; /* rows of the source so far */
+    for (int32_t y = 0; y < d->rows; y++) {
+        int32_t top = y * d->sh - d->pad_top, end = top + ring < d->h ? top + ring : d->h;
+        for (loaded = loaded < top ? top : loaded; loaded < end; loaded++)
+            strip_row(d, src, loaded, j.nothing, j.strip + loaded % ring * row);
+        for (int32_t ky = 0; ky < d->kh; ky++) {
+            int32_t at = top + ky * d->dh;
+            r.rows[ky] = at < 0 || at >= d->h ? j.nothing : j.strip + at % ring * row;
+        }
+        panel p;
+        for (int32_t b = 0; b < blocks; b += p.blocks) {
+            p = panel_at(d, b);
+            panel_row(&j, p, y, &r);
+        }
+    }
+}
+
+const cpu_direct_kernels CPU_FN(direct_kernels) = {
+    .lanes = VF,
+    .half = DIRECT_HALF,
+    .has = {[CPU_DIRECT_F32] = true, [CPU_DIRECT_BF16] = HAS_BF16, [CPU_DIRECT_BYTES] = HAS_BYTES},
+    .ready = CPU_FN(direct_ready),
+    .run = CPU_FN(direct_run)};
+
+#endif

@@ -1,0 +1,214 @@
+/* Direct convs by register tiles, exactly: see direct.h. */
+#include <string.h>
+
+#include "base/convert.h"
+#include "conv.h"
+
+/* Planes of many channels are better interleaved by whoever writes them. */
+enum { MOST_PLANES = 16 };
+
+static bool is_byte(uint16_t dtype) {
+    return dtype == FR_U8 || dtype == FR_S8;
+}
+
+/* The kinds of products that a dtype goes into as it is. */
+static bool reads(const fr_step *step, uint16_t dtype) {
+    return step->compute == FR_PRECISION_INT8 ? is_byte(dtype) : dtype == FR_BF16 && step->compute == FR_PRECISION_BF16;
+}
+
+static bool writes(const fr_step *step, uint16_t dtype) {
+    (void)step;
+    return dtype == FR_F32 || dtype == FR_BF16 || is_byte(dtype);
+}
+
+static bool pools(const fr_step *step) {
+    const fr_window *k = &step->pool_win;
+    if (step->pool != FR_POOL_MAX || k->kh != k->kw || k->sh != k->sw || k->dh != 1 || k->dw != 1 || k->pad_top != 0 ||
+        k->pad_left != 0)
+        return false;
+    int32_t h, w;
+    fr_conv_map(step, &h, &w);
+    bool covered = (step->dst.h - 1) * k->sh + k->kh <= h && (step->dst.w - 1) * k->sw + k->kw <= w;
+    return covered && (k->kh == 2 || k->kh == 3) && (k->sh == 1 || k->sh == 2);
+}
+
+static bool zero_stays(const fr_step *step) {
+    return step->act != FR_ACT_CLIP || (step->act_a <= 0.0f && step->act_b >= 0.0f);
+}
+
+static fr_reason trouble(const cpu_direct_kernels *kernels, const fr_step *step, const cpu_conv_plan *plan) {
+    const fr_window *k = &step->win;
+    if (kernels == NULL)
+        return FR_WHY_ISA;
+    if (step->kind != FR_STEP_CONV)
+        return FR_WHY_KIND;
+    if (step->groups != 1)
+        return FR_WHY_GROUPS;
+    if (k->kh > CPU_DIRECT_ROWS)
+        return FR_WHY_SHAPE;
+    if (k->pad_top < 0 || k->pad_left < 0)
+        return FR_WHY_PADDING;
+    bool padded = plan->out.layout != FR_LAYOUT_NHWC && plan->out.c % kernels->lanes != 0;
+    return !cpu_act_scales(step->act) || (padded && !zero_stays(step)) ? FR_WHY_ACTIVATION : FR_WHY_NOT;
+}
+
+static void describe_ends(const cpu_direct_kernels *kernels, const fr_step *step, const cpu_conv_plan *plan,
+                          cpu_direct *d) {
+    int32_t lanes = kernels->lanes, map_h;
+    d->planar = plan->in.layout == FR_LAYOUT_NCHW;
+    d->src_lanes = plan->in.layout == FR_LAYOUT_NHWC ? plan->in.c : fr_layout_block(plan->in.layout);
+    d->blocked = plan->out.layout != FR_LAYOUT_NHWC;
+    d->place_step = (uint64_t)(d->blocked ? lanes : plan->out.c);
+    fr_conv_map(step, &map_h, &d->map_w);
+    d->rows = map_h;
+    d->columns = d->map_w;
+    if (plan->pools) {
+        d->pool_side = step->pool_win.kh;
+        d->pool_stride = step->pool_win.sh;
+        d->rows = (plan->out.h - 1) * d->pool_stride + d->pool_side;
+        d->columns = (plan->out.w - 1) * d->pool_stride + d->pool_side;
+    }
+    uint64_t out_map = (uint64_t)d->out_h * (uint64_t)d->out_w, map = (uint64_t)map_h * (uint64_t)d->map_w;
+    d->block_step = (uint64_t)lanes * (d->blocked ? out_map : 1);
+    d->residual_block_step = (uint64_t)lanes * (d->blocked ? map : 1);
+    d->residual_dtype = step->residual ? step->src[1].dtype : FR_F32;
+    d->residual_scale = step->residual ? step->src[1].scale : 0.0f;
+}
+
+static fr_reason plan_direct(const fr_device *device, const fr_step *step, const cpu_conv_plan *plan,
+                             cpu_own_use *use) {
+    const cpu_direct_kernels *kernels = device->kernels->direct;
+    fr_reason why = trouble(kernels, step, plan);
+    if (why != FR_WHY_NOT)
+        return why;
+    bool int8 = step->compute == FR_PRECISION_INT8;
+    if (int8 && !is_byte(plan->in.dtype))
+        return FR_WHY_DTYPE;
+    if (plan->in.layout == FR_LAYOUT_NCHW && plan->in.c > MOST_PLANES)
+        return FR_WHY_LAYOUT;
+    cpu_direct_kind kind = int8 ? CPU_DIRECT_BYTES : plan->in.dtype == FR_BF16 ? CPU_DIRECT_BF16 : CPU_DIRECT_F32;
+    if (!kernels->has[kind])
+        return FR_WHY_ISA;
+    cpu_direct *d = &use->is.direct;
+    *d = (cpu_direct){.kind = (uint8_t)kind,
+                      .is_signed = plan->in.dtype == FR_S8,
+                      .c_in = plan->in.c,
+                      .h = plan->in.h,
+                      .w = plan->in.w,
+                      .c_out = plan->out.c,
+                      .kh = step->win.kh,
+                      .kw = step->win.kw,
+                      .sh = step->win.sh,
+                      .sw = step->win.sw,
+                      .dh = step->win.dh,
+                      .dw = step->win.dw,
+                      .pad_top = step->win.pad_top,
+                      .pad_left = step->win.pad_left,
+                      .out_h = plan->out.h,
+                      .out_w = plan->out.w,
+                      .dtype = plan->out.dtype,
+                      .per_unit = 1.0f / plan->unit,
+                      .act = step->act,
+                      .act_a = step->act_a,
+                      .act_b = step->act_b};
+    describe_ends(kernels, step, plan, d);
+    use->kernels = kernels;
+    use->share_bytes = cpu_direct_scratch_bytes(d, kernels->lanes);
+    use->weight_bytes = cpu_direct_weight_bytes(d, kernels->lanes, kernels->half);
+    return FR_WHY_NOT;
+}
+
+/* ---- weights --------------------------------------------------------------------------------------------------------- */
+
+/* Where the words of output o begin, and how far the next of its words is. */
+static uint32_t *output_at(const cpu_direct *d, const cpu_direct_kernels *kernels, int32_t o, uint32_t *words,
+                           int64_t *out_step) {
+    const int32_t lanes = kernels->lanes, outputs = (int32_t)cpu_direct_outputs(d, lanes, kernels->half);
+    const int32_t pair = o / (2 * lanes) * (2 * lanes), block = o / lanes * lanes, left = outputs - pair;
+    const bool paired = left >= 2 * lanes;
+    const int32_t first = paired ? pair : block;
+    *out_step = paired ? 2 * lanes : outputs - block < lanes ? kernels->half : lanes;
+    return words + cpu_direct_taps(d) * d->kh * first + (o - first);
+}
+
+static void put_weight(const cpu_direct *d, const fr_weights *weights, uint64_t at, int32_t part, uint32_t *word) {
+    if (d->kind == CPU_DIRECT_BYTES) {
+        ((int8_t *)word)[part] = weights->weight_s8[at];
+    } else if (d->kind == CPU_DIRECT_BF16) {
+        ((uint16_t *)word)[part] = fr_f32_to_bf16(weights->weight[at]);
+    } else {
+        memcpy(word, &weights->weight[at], sizeof *word);
+    }
+}
+
+static void pack_output(const cpu_direct *d, const fr_weights *weights, int32_t o, uint32_t *to, int64_t step) {
+    const int32_t each = cpu_direct_per_word(d);
+    for (int32_t ky = 0; ky < d->kh; ky++)
+        for (int32_t c = 0; c < d->c_in; c += each)
+            for (int32_t kx = 0; kx < d->kw; kx++, to += step)
+                for (int32_t part = 0; part < each && c + part < d->c_in; part++) {
+                    uint64_t filter = (uint64_t)o * (uint64_t)d->c_in + (uint64_t)(c + part);
+                    put_weight(d, weights, (filter * (uint64_t)d->kh + (uint64_t)ky) * (uint64_t)d->kw + (uint64_t)kx,
+                               part, to);
+                }
+}
+
+static int32_t sum_of(const cpu_direct *d, const int8_t *weights, int32_t o) {
+    int32_t sum = 0;
+    int64_t count = (int64_t)d->c_in * d->kh * d->kw;
+    for (int64_t i = 0; i < count; i++)
+        sum += weights[(int64_t)o * count + i];
+    return sum;
+}
+
+static void pack(const cpu_own_use *use, const fr_step *step, const fr_weights *weights, void *to) {
+    const cpu_direct *d = &use->is.direct;
+    const cpu_direct_kernels *kernels = use->kernels;
+    const int64_t row = (int64_t)cpu_direct_blocks(d, kernels->lanes) * kernels->lanes;
+    uint32_t *words = to, *vectors = words + cpu_direct_vectors(d, kernels->lanes, kernels->half);
+    for (int32_t o = 0; o < d->c_out; o++) {
+        int64_t out_step;
+        uint32_t *at = output_at(d, kernels, o, words, &out_step);
+        pack_output(d, weights, o, at, out_step);
+        float bias = step->has_bias ? weights->bias[o] : 0.0f;
+        if (d->kind != CPU_DIRECT_BYTES) {
+            memcpy(vectors + CPU_DIRECT_START * row + o, &bias, sizeof bias);
+            continue;
+        }
+        int32_t start = d->is_signed ? -128 * sum_of(d, weights->weight_s8, o) : 0;
+        float scale = step->src[0].scale * weights->weight_scale[o];
+        memcpy(vectors + CPU_DIRECT_START * row + o, &start, sizeof start);
+        memcpy(vectors + CPU_DIRECT_SCALE * row + o, &scale, sizeof scale);
+        memcpy(vectors + CPU_DIRECT_BIAS * row + o, &bias, sizeof bias);
+    }
+    int32_t *offsets = (int32_t *)words + cpu_direct_offsets(d, kernels->lanes, kernels->half);
+    const int32_t phase = cpu_direct_phase(d), plane = (int32_t)cpu_direct_plane(d);
+    for (int32_t word = 0; word < cpu_direct_words(d); word++)
+        for (int32_t kx = 0; kx < d->kw; kx++)
+            *offsets++ = word * plane + kx * d->dw % d->sw * phase + kx * d->dw / d->sw;
+}
+
+static void run(const cpu_own_use *use, const cpu_own_run *run) {
+    const cpu_direct_kernels *kernels = use->kernels;
+    const char *src = run->src, *residual = run->residual;
+    char *dst = run->dst;
+    kernels->ready(&use->is.direct, run->scratch);
+    for (int32_t i = 0; i < run->images; i++) {
+        kernels->run(&use->is.direct, src, run->weights, residual, dst, run->scratch);
+        src += use->src_step;
+        dst += use->dst_step;
+        residual = residual == NULL ? NULL : residual + use->residual_step;
+    }
+}
+
+const cpu_own cpu_own_direct = {.word = "tile",
+                                .pairs = {{CPU_OWN_BLOCKS, CPU_OWN_BLOCKS},
+                                          {FR_LAYOUT_NHWC, FR_LAYOUT_NHWC},
+                                          {FR_LAYOUT_NCHW, CPU_OWN_BLOCKS},
+                                          {FR_LAYOUT_NCHW, FR_LAYOUT_NHWC}},
+                                .reads = reads,
+                                .writes = writes,
+                                .pools = pools,
+                                .plan = plan_direct,
+                                .pack = pack,
+                                .run = run};
