@@ -59,6 +59,8 @@ typedef struct cpu_kernels {
     const struct cpu_wino_kernels *wino4, *wino5; /* NULL where there are none */
     const struct cpu_wino_rows_kernels *wino_rows;
     const struct cpu_direct_kernels *direct;
+    const struct cpu_grouped_kernels *grouped;
+    const struct cpu_depthwise_kernels *depthwise;
 } cpu_kernels;
 
 const cpu_kernels *cpu_kernels_for(cpu_level level);

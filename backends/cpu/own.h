@@ -8,6 +8,7 @@
 
 #include "cpu.h"
 #include "direct.h"
+#include "grouped.h"
 #include "wino.h"
 #include "wino_rows.h"
 
@@ -32,6 +33,8 @@ typedef struct cpu_own_use {
             uint64_t u_bytes;
         } rows;
         cpu_direct direct;
+        cpu_grouped grouped;
+        cpu_depthwise depthwise;
     } is;
 } cpu_own_use;
 
@@ -86,8 +89,9 @@ static inline int32_t cpu_own_blocks(int32_t channels, int32_t lanes) {
     return (channels + lanes - 1) / lanes;
 }
 
-extern const cpu_own cpu_own_wino4, cpu_own_wino5; /* own_wino.c */
-extern const cpu_own cpu_own_wino_rows;            /* own_rows.c */
-extern const cpu_own cpu_own_direct;               /* own_direct.c */
+extern const cpu_own cpu_own_wino4, cpu_own_wino5;     /* own_wino.c */
+extern const cpu_own cpu_own_wino_rows;                /* own_rows.c */
+extern const cpu_own cpu_own_direct;                   /* own_direct.c */
+extern const cpu_own cpu_own_depthwise, cpu_own_group; /* own_grouped.c */
 
 #endif

@@ -3,6 +3,7 @@
 #define CPU_KERNELS_ISA_H
 
 #include "direct.h"
+#include "grouped.h"
 #include "kernels.h"
 #include "wino.h"
 #include "wino_rows.h"
@@ -29,6 +30,8 @@ void CPU_FN(softmax)(const float *src, float *dst, uint64_t rows, uint64_t row_s
 extern const cpu_wino_kernels CPU_FN(wino4_kernels), CPU_FN(wino5_kernels);
 extern const cpu_wino_rows_kernels CPU_FN(wino_rows_kernels);
 extern const cpu_direct_kernels CPU_FN(direct_kernels);
+extern const cpu_grouped_kernels CPU_FN(grouped_kernels);
+extern const cpu_depthwise_kernels CPU_FN(depthwise_kernels);
 #endif
 
 extern const cpu_kernels CPU_FN(kernels);

@@ -16,5 +16,7 @@ const cpu_kernels CPU_FN(kernels) = {
     .wino5 = &CPU_FN(wino5_kernels),
     .wino_rows = &CPU_FN(wino_rows_kernels),
     .direct = &CPU_FN(direct_kernels),
+    .grouped = &CPU_FN(grouped_kernels),
+    .depthwise = &CPU_FN(depthwise_kernels),
 #endif
 };
