@@ -7,6 +7,7 @@
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
 #endif
 
 #if defined(__x86_64__)
@@ -36,11 +37,28 @@ static bool has_avx_vnni(void) {
     unsigned a, b, c, d;
     return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1u);
 }
+
+/* CPUID 7: AMX-BF16, AMX-TILE, AMX-INT8. Tiles are too large for the kernel to keep unasked: a process asks once, for all its
+ * threads. Linux 5.16 and later know the question; a thread whose stack for signals is too small for them has it refused. */
+static bool may_use_amx(void) {
+    enum {
+        REQUEST_PERMISSION = 0x1023,
+        TILE_DATA = 18
+    }; /* asm/prctl.h: ARCH_REQ_XCOMP_PERM; a part of XSAVE's state */
+    const unsigned needed = 1u << 22 | 1u << 24 | 1u << 25;
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & needed) != needed)
+        return false;
+    return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+}
 #else
 static void brand_read(cpu_isa *isa) {
     (void)isa;
 }
 static bool has_avx_vnni(void) {
+    return false;
+}
+static bool may_use_amx(void) {
     return false;
 }
 #endif
@@ -75,13 +93,14 @@ static void levels_read(cpu_isa *isa) {
     bool avx2 = includes(effective, dnnl_cpu_isa_avx2), avx512 = includes(effective, dnnl_cpu_isa_avx512_core);
     isa->avx512_vnni = includes(effective, dnnl_cpu_isa_avx512_core_vnni);
     isa->avx512_bf16 = includes(effective, dnnl_cpu_isa_avx512_core_bf16);
-    isa->amx = includes(effective, dnnl_cpu_isa_avx512_core_amx);
+    isa->amx = includes(effective, dnnl_cpu_isa_avx512_core_amx) && may_use_amx();
     isa->avx_vnni = includes(effective, dnnl_cpu_isa_avx2_vnni) && has_avx_vnni();
     isa->int8 = isa->avx512_vnni || isa->avx_vnni;
     isa->bf16 = isa->avx512_bf16;
 #if defined(__x86_64__)
     isa->level = !avx512 && avx2                        ? (isa->avx_vnni ? CPU_LEVEL_AVX2_VNNI : CPU_LEVEL_AVX2)
                  : !avx512                              ? CPU_LEVEL_BASE
+                 : isa->amx                             ? CPU_LEVEL_AVX512_AMX
                  : isa->avx512_bf16 && isa->avx512_vnni ? CPU_LEVEL_AVX512_BF16
                  : isa->avx512_vnni                     ? CPU_LEVEL_AVX512_VNNI
                                                         : CPU_LEVEL_AVX512;

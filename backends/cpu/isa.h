@@ -13,7 +13,8 @@ typedef enum cpu_level {
     CPU_LEVEL_AVX2_VNNI = 2,
     CPU_LEVEL_AVX512 = 3,
     CPU_LEVEL_AVX512_VNNI = 4,
-    CPU_LEVEL_AVX512_BF16 = 5
+    CPU_LEVEL_AVX512_BF16 = 5,
+    CPU_LEVEL_AVX512_AMX = 6
 } cpu_level;
 
 static inline bool cpu_level_is_avx512(cpu_level level) {
@@ -22,7 +23,8 @@ static inline bool cpu_level_is_avx512(cpu_level level) {
 
 typedef struct cpu_isa {
     cpu_level level;
-    bool avx512_vnni, avx512_bf16, avx_vnni, amx;
+    bool avx512_vnni, avx512_bf16, avx_vnni;
+    bool amx;        /* tiles, int8 and bf16, and the kernel lets this process use them */
     bool int8, bf16; /* products run in one instruction, without saturation */
     uint32_t cores;  /* that this process may use, and is granted the time of */
     char brand[64], vendor[16];

@@ -61,6 +61,7 @@ typedef struct cpu_kernels {
     const struct cpu_direct_kernels *direct;
     const struct cpu_grouped_kernels *grouped;
     const struct cpu_depthwise_kernels *depthwise;
+    const struct cpu_amx_kernels *amx;
 } cpu_kernels;
 
 const cpu_kernels *cpu_kernels_for(cpu_level level);

@@ -3,8 +3,8 @@
 
 #include "conv.h"
 
-static const cpu_own *const table[] = {&cpu_own_wino4,  &cpu_own_wino5,     &cpu_own_wino_rows,
-                                       &cpu_own_direct, &cpu_own_depthwise, &cpu_own_group};
+static const cpu_own *const table[] = {&cpu_own_wino4,     &cpu_own_wino5, &cpu_own_wino_rows, &cpu_own_direct,
+                                       &cpu_own_depthwise, &cpu_own_group, &cpu_own_amx};
 
 uint32_t cpu_own_count(void) {
     return (uint32_t)(sizeof table / sizeof table[0]);

@@ -6,6 +6,7 @@
 #ifndef CPU_OWN_H
 #define CPU_OWN_H
 
+#include "amx.h"
 #include "cpu.h"
 #include "direct.h"
 #include "grouped.h"
@@ -35,6 +36,7 @@ typedef struct cpu_own_use {
         cpu_direct direct;
         cpu_grouped grouped;
         cpu_depthwise depthwise;
+        cpu_amx amx;
     } is;
 } cpu_own_use;
 
@@ -93,5 +95,6 @@ extern const cpu_own cpu_own_wino4, cpu_own_wino5;     /* own_wino.c */
 extern const cpu_own cpu_own_wino_rows;                /* own_rows.c */
 extern const cpu_own cpu_own_direct;                   /* own_direct.c */
 extern const cpu_own cpu_own_depthwise, cpu_own_group; /* own_grouped.c */
+extern const cpu_own cpu_own_amx;                      /* own_amx.c */
 
 #endif

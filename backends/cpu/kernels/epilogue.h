@@ -8,11 +8,12 @@
 #include "kernels_isa.h"
 #include "vec.h"
 
+/* The first operand is the constant: NaN comes out as it went in. */
 static inline vf vf_act(uint16_t act, vf a, vf b, vf x) {
     switch (act) {
-    case FR_ACT_RELU: return vf_max(x, vf_all(0));
-    case FR_ACT_CLIP: return vf_min(vf_max(x, a), b);
-    case FR_ACT_LEAKY: return vf_add(vf_max(x, vf_all(0)), vf_mul(a, vf_min(x, vf_all(0))));
+    case FR_ACT_RELU: return vf_max(vf_all(0), x);
+    case FR_ACT_CLIP: return vf_min(b, vf_max(a, x));
+    case FR_ACT_LEAKY: return vf_add(vf_max(vf_all(0), x), vf_mul(a, vf_min(vf_all(0), x)));
     default: return x;
     }
 }

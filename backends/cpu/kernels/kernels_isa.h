@@ -4,6 +4,7 @@
 
 #include "direct.h"
 #include "grouped.h"
+#include "amx.h"
 #include "kernels.h"
 #include "wino.h"
 #include "wino_rows.h"
@@ -32,6 +33,11 @@ extern const cpu_wino_rows_kernels CPU_FN(wino_rows_kernels);
 extern const cpu_direct_kernels CPU_FN(direct_kernels);
 extern const cpu_grouped_kernels CPU_FN(grouped_kernels);
 extern const cpu_depthwise_kernels CPU_FN(depthwise_kernels);
+#endif
+
+#if defined(__AMX_TILE__) || defined(CPU_AMX_MODELLED) /* the model of the tiles: kernels/amx_tiles.h */
+#define CPU_HAS_AMX
+extern const cpu_amx_kernels CPU_FN(amx_kernels);
 #endif
 
 extern const cpu_kernels CPU_FN(kernels);

@@ -19,4 +19,7 @@ const cpu_kernels CPU_FN(kernels) = {
     .grouped = &CPU_FN(grouped_kernels),
     .depthwise = &CPU_FN(depthwise_kernels),
 #endif
+#if defined(CPU_HAS_AMX)
+    .amx = &CPU_FN(amx_kernels),
+#endif
 };
