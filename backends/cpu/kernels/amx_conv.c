@@ -39,8 +39,8 @@ static void pack_group(const cpu_amx *a, const void *weight, int32_t out, int32_
     }
 }
 
-static void CPU_FN(amx_pack)(const cpu_amx *a, const void *weight, const float *scale, float src_scale,
-                             const float *bias, void *to) {
+static void CPU_LEVEL_FN(amx_pack)(const cpu_amx *a, const void *weight, const float *scale, float src_scale,
+                                   const float *bias, void *to) {
     float *scales = (float *)(void *)((char *)to + (uint64_t)a->out_tiles * a->tile_bytes),
           *biases = scales + a->out_tiles * SIDE;
     for (int32_t out = 0; out < a->c_out; out++) {
@@ -320,8 +320,8 @@ static void run_image(const amx_image *image) {
     }
 }
 
-static void CPU_FN(amx_run)(const cpu_amx *a, int32_t images, const void *src, const void *weights, void *dst,
-                            void *scratch) {
+static void CPU_LEVEL_FN(amx_run)(const cpu_amx *a, int32_t images, const void *src, const void *weights, void *dst,
+                                  void *scratch) {
     const uint64_t kept_bytes = (uint64_t)a->kept * a->row_bytes;
     const float *scales = (const float *)(const void *)((const char *)weights + (uint64_t)a->out_tiles * a->tile_bytes);
     const uint64_t src_channels = (uint64_t)(a->from_blocks ? (a->c_in + 15) / 16 * 16 : a->c_in),
@@ -344,6 +344,6 @@ static void CPU_FN(amx_run)(const cpu_amx *a, int32_t images, const void *src, c
     tiles_release();
 }
 
-const cpu_amx_kernels CPU_FN(amx_kernels) = {.pack = CPU_FN(amx_pack), .run = CPU_FN(amx_run)};
+const cpu_amx_kernels CPU_LEVEL_FN(amx_kernels) = {.pack = CPU_LEVEL_FN(amx_pack), .run = CPU_LEVEL_FN(amx_run)};
 
 #endif

@@ -7,14 +7,14 @@
 #include "pool_ring.h"
 
 #if defined(__AVX512BF16__)
-#define BF16_TILES &CPU_FN(direct_bf16_tiles)
+#define BF16_TILES &CPU_BF16_FN(direct_bf16_tiles)
 enum { HAS_BF16 = 1 };
 #else
 #define BF16_TILES NULL
 enum { HAS_BF16 = 0 };
 #endif
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
-#define BYTES_TILES &CPU_FN(direct_bytes_tiles)
+#define BYTES_TILES &CPU_VNNI_FN(direct_bytes_tiles)
 enum { HAS_BYTES = 1 };
 #else
 #define BYTES_TILES NULL
@@ -169,14 +169,14 @@ static job job_of(const cpu_direct *d, const void *weights, const void *residual
     return j;
 }
 
-static void CPU_FN(direct_ready)(const cpu_direct *d, void *scratch) {
+static void CPU_LEVEL_FN(direct_ready)(const cpu_direct *d, void *scratch) {
     uint32_t *strip = scratch, flip = strip_flip(d);
     for (int64_t i = 0; i < cpu_direct_strip_row(d) * (cpu_direct_ring(d) + 1); i++)
         strip[i] = flip;
 }
 
-static void CPU_FN(direct_run)(const cpu_direct *d, const void *src, const void *weights, const void *residual,
-                               void *dst, void *scratch) {
+static void CPU_LEVEL_FN(direct_run)(const cpu_direct *d, const void *src, const void *weights, const void *residual,
+                                     void *dst, void *scratch) {
     const job j = job_of(d, weights, residual, dst, scratch);
     const int32_t ring = cpu_direct_ring(d), blocks = cpu_direct_blocks(d, VF);
     const int64_t row = cpu_direct_strip_row(d);
@@ -203,11 +203,11 @@ static void CPU_FN(direct_run)(const cpu_direct *d, const void *src, const void 
     }
 }
 
-const cpu_direct_kernels CPU_FN(direct_kernels) = {
+const cpu_direct_kernels CPU_LEVEL_FN(direct_kernels) = {
     .lanes = VF,
     .half = DIRECT_HALF,
     .has = {[CPU_DIRECT_F32] = true, [CPU_DIRECT_BF16] = HAS_BF16, [CPU_DIRECT_BYTES] = HAS_BYTES},
-    .ready = CPU_FN(direct_ready),
-    .run = CPU_FN(direct_run)};
+    .ready = CPU_LEVEL_FN(direct_ready),
+    .run = CPU_LEVEL_FN(direct_run)};
 
 #endif

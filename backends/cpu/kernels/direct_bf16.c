@@ -35,6 +35,6 @@ static inline vf widened(__m256 x, const float *scale, const float *bias) {
 #define NUMBERS               widened
 #include "direct_tile.h"
 
-const direct_tiles CPU_FN(direct_bf16_tiles) = {bf16_row, bf16_pair_row, bf16_half_row};
+const direct_tiles CPU_BF16_FN(direct_bf16_tiles) = {bf16_row, bf16_pair_row, bf16_half_row};
 
 #endif

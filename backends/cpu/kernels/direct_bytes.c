@@ -54,6 +54,6 @@ static inline vf widened_number(__m256i sums, const float *scale, const float *b
 #define bytes_half_row NULL
 #endif
 
-const direct_tiles CPU_FN(direct_bytes_tiles) = {bytes_row, bytes_pair_row, bytes_half_row};
+const direct_tiles CPU_VNNI_FN(direct_bytes_tiles) = {bytes_row, bytes_pair_row, bytes_half_row};
 
 #endif

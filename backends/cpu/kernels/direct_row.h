@@ -33,6 +33,6 @@ typedef struct direct_tiles {
     void (*half_row)(const direct_row *r);
 } direct_tiles;
 
-extern const direct_tiles CPU_FN(direct_f32_tiles), CPU_FN(direct_bf16_tiles), CPU_FN(direct_bytes_tiles);
+extern const direct_tiles CPU_FN(direct_f32_tiles), CPU_BF16_FN(direct_bf16_tiles), CPU_VNNI_FN(direct_bytes_tiles);
 
 #endif

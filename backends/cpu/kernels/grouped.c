@@ -256,8 +256,8 @@ static void run_block(grouped_row *r, const uint32_t *weights, int32_t group, in
     row(r);
 }
 
-static void CPU_FN(grouped_run)(const cpu_grouped *g, const void *src, const uint32_t *weights, const void *residual,
-                                void *dst, void *scratch) {
+static void CPU_LEVEL_FN(grouped_run)(const cpu_grouped *g, const void *src, const uint32_t *weights,
+                                      const void *residual, void *dst, void *scratch) {
     const float infinity = __builtin_inff();
     float low[VF], high[VF];
     vf_store(low, vf_all(g->act == FR_ACT_RELU ? 0.0f : g->act == FR_ACT_CLIP ? g->act_a : -infinity));
@@ -287,14 +287,14 @@ static void CPU_FN(grouped_run)(const cpu_grouped *g, const void *src, const uin
     }
 }
 
-const cpu_grouped_kernels CPU_FN(grouped_kernels) = {.lanes = VF,
-                                                     .has = {true,
+const cpu_grouped_kernels CPU_LEVEL_FN(grouped_kernels) = {.lanes = VF,
+                                                           .has = {true,
 #if defined(__AVX512BF16__)
-                                                             true,
+                                                                   true,
 #else
-                                                             false,
+                                                                   false,
 #endif
-                                                             HAS_BYTES},
-                                                     .run = CPU_FN(grouped_run)};
+                                                                   HAS_BYTES},
+                                                           .run = CPU_LEVEL_FN(grouped_run)};
 
 #endif

@@ -1,4 +1,7 @@
-/* Names that carry the instruction set they were built for: CPU_FN(pool) is pool_avx512 in one build. */
+/*
+ * Names that carry the instruction set they were built for: CPU_FN(pool) is cpu_pool_avx512 wherever there is AVX-512. What VNNI or BF16
+ * make another kernel has names of its own (CPU_VNNI_FN, CPU_BF16_FN), and what is built at every level that level's.
+ */
 #ifndef CPU_KERNELS_ISA_H
 #define CPU_KERNELS_ISA_H
 
@@ -11,7 +14,18 @@
 
 #define CPU_JOIN_OF(name, isa) cpu_##name##_##isa
 #define CPU_JOIN(name, isa)    CPU_JOIN_OF(name, isa)
-#define CPU_FN(name)           CPU_JOIN(name, CPU_KERNELS_ISA)
+#if defined(__AVX512F__)
+#define CPU_FN(name)      CPU_JOIN(name, avx512)
+#define CPU_VNNI_FN(name) CPU_JOIN(name, avx512_vnni)
+#elif defined(__AVX2__) && defined(__FMA__)
+#define CPU_FN(name)      CPU_JOIN(name, avx2)
+#define CPU_VNNI_FN(name) CPU_JOIN(name, avx2_vnni)
+#else
+#define CPU_FN(name)      CPU_JOIN(name, base)
+#define CPU_VNNI_FN(name) CPU_JOIN(name, base)
+#endif
+#define CPU_BF16_FN(name)  CPU_JOIN(name, avx512_bf16)
+#define CPU_LEVEL_FN(name) CPU_JOIN(name, CPU_KERNELS_ISA)
 
 void CPU_FN(convert)(uint16_t from, float from_scale, const void *src, uint16_t to, float to_scale, void *dst,
                      uint64_t count);
@@ -30,16 +44,16 @@ void CPU_FN(softmax)(const float *src, float *dst, uint64_t rows, uint64_t row_s
 #if defined(__AVX2__) && defined(__FMA__)
 extern const cpu_wino_kernels CPU_FN(wino4_kernels), CPU_FN(wino5_kernels);
 extern const cpu_wino_rows_kernels CPU_FN(wino_rows_kernels);
-extern const cpu_direct_kernels CPU_FN(direct_kernels);
-extern const cpu_grouped_kernels CPU_FN(grouped_kernels);
+extern const cpu_direct_kernels CPU_LEVEL_FN(direct_kernels);
+extern const cpu_grouped_kernels CPU_LEVEL_FN(grouped_kernels);
 extern const cpu_depthwise_kernels CPU_FN(depthwise_kernels);
 #endif
 
 #if defined(__AMX_TILE__) || defined(CPU_AMX_MODELLED) /* the model of the tiles: kernels/amx_tiles.h */
 #define CPU_HAS_AMX
-extern const cpu_amx_kernels CPU_FN(amx_kernels);
+extern const cpu_amx_kernels CPU_LEVEL_FN(amx_kernels);
 #endif
 
-extern const cpu_kernels CPU_FN(kernels);
+extern const cpu_kernels CPU_LEVEL_FN(kernels);
 
 #endif

@@ -1,6 +1,6 @@
 #include "kernels_isa.h"
 
-const cpu_kernels CPU_FN(kernels) = {
+const cpu_kernels CPU_LEVEL_FN(kernels) = {
     .convert = CPU_FN(convert),
     .move = CPU_FN(move),
     .act = CPU_FN(act),
@@ -15,11 +15,11 @@ const cpu_kernels CPU_FN(kernels) = {
     .wino4 = &CPU_FN(wino4_kernels),
     .wino5 = &CPU_FN(wino5_kernels),
     .wino_rows = &CPU_FN(wino_rows_kernels),
-    .direct = &CPU_FN(direct_kernels),
-    .grouped = &CPU_FN(grouped_kernels),
+    .direct = &CPU_LEVEL_FN(direct_kernels),
+    .grouped = &CPU_LEVEL_FN(grouped_kernels),
     .depthwise = &CPU_FN(depthwise_kernels),
 #endif
 #if defined(CPU_HAS_AMX)
-    .amx = &CPU_FN(amx_kernels),
+    .amx = &CPU_LEVEL_FN(amx_kernels),
 #endif
 };
