@@ -49,11 +49,12 @@ struct fr_executor {
     pthread_mutex_t mutex;
     pthread_cond_t work, finished;
     job jobs[FR_MAX_JOBS];
-    uint64_t first, next;       /* jobs [first, next) are waiting or running, at index modulo FR_MAX_JOBS */
-    atomic_uint_fast32_t calls; /* for work, or to stop: looked at without the mutex */
+    uint64_t first, next; /* jobs [first, next) are waiting or running, at index modulo FR_MAX_JOBS */
     bool stop, lost;
     fr_status failed; /* first since the last wait */
     char failed_message[512];
+    /* For work, or to stop: looked at without the mutex, on a cache line that taking a block does not write. */
+    _Alignas(64) atomic_uint_fast32_t calls;
 };
 
 static const uint64_t awake_ns = 100000; /* a lane without work stays awake so long */

@@ -50,6 +50,15 @@ run bench v1 --fold 1 --batch 4 --bundles maybe "${quick[@]}"
 expect_rc 2
 expect_err "is not auto, off or on"
 
+# lanes bound to cores
+run bench v1 --fold 1 --batch 4 --pin on --threads 2 --json "${quick[@]}"
+expect_rc 0
+expect_jq '.pin == "on" and all(.results[]; .pinned_lanes == 2 or .lane_threads > 1)'
+run bench v1 --fold 1 --batch 4 --pin off --json "${quick[@]}"
+expect_rc 0
+expect_jq '.pin == "off" and all(.results[]; .pinned_lanes == 0)'
+refuse 2 "is not auto, off or on" bench v1 --pin maybe "${quick[@]}"
+
 # schedules that are asked for
 for schedule in layers chain; do
     run bench v2 --fold 1,2 --batch 64 --schedule $schedule --json "${quick[@]}"
