@@ -139,6 +139,25 @@ TEST(cores_of_two_sockets_are_told_apart) {
     tree_drop(&t);
 }
 
+TEST(nodes_past_the_most_there_can_be_are_the_last_one) {
+    char path[64], cpu[8];
+    tree t;
+    CHECK(tree_new(&t));
+    put(&t, "/sys/devices/system/node/online", "0-39\n");
+    for (int node = 0; node < 40; node++) {
+        snprintf(path, sizeof path, "/sys/devices/system/node/node%d/cpulist", node);
+        snprintf(cpu, sizeof cpu, "%d\n", 39 - node);
+        put(&t, path, cpu);
+    }
+    fr_topology here = read_tree(&t, these(0, 39));
+    CHECK_INT(here.n_nodes, FR_MOST_NODES);
+    CHECK_INT(here.node_of[39], 0);
+    CHECK_INT(here.node_of[9], 30);
+    CHECK_INT(here.node_of[8], 31);
+    CHECK_INT(here.node_of[0], 31);
+    tree_drop(&t);
+}
+
 TEST(processors_that_are_switched_off_do_not_count) {
     tree t;
     CHECK(tree_new(&t));
