@@ -46,8 +46,9 @@ typedef struct cpu_direct {
     uint64_t block_step;            /* of dst, from a block of `lanes` channels to the next */
     uint64_t residual_block_step;
     uint16_t dtype, residual_dtype; /* of dst; FR_F32 where there is no residual */
-    float per_unit, residual_scale; /* U8, S8: stored = number * per_unit, number = stored * residual_scale */
-    uint16_t act;                   /* NONE, RELU, CLIP or LEAKY; act(0) = 0 where a blocked dst has padding */
+    float per_unit, residual_scale; /* stored = sum * per_unit in U8 and S8; sum += residual_scale * stored */
+    float unit;   /* BYTES: what sums count; already in the two above, and in act_a and act_b of CLIP */
+    uint16_t act; /* NONE, RELU, CLIP or LEAKY; act(0) = 0 where a blocked dst has padding */
     float act_a, act_b;
 } cpu_direct;
 

@@ -2,6 +2,10 @@
  * Convs in groups, directly. Rows of one group's input go into a strip in scratch, padded with zeros, its channels together, so
  * that a window's row is one run of words. A word is one f32, two bf16 or four bytes: what one instruction multiplies in a lane.
  * A tile of places is then sums over the window of a word of the strip, in all lanes, times a vector of weights.
+ *
+ * Or by Winograd's F(4,3) and F(4,5) along the rows of windows that are 3 or 5 wide, down the columns as it is: 6 products for 4
+ * sums of 3, 8 for 4 sums of 5, in f32. The strip then holds the transformed rows: for each tile of 4 places, its points, the
+ * channels together.
  */
 #ifndef CPU_GROUPED_H
 #define CPU_GROUPED_H
@@ -33,6 +37,7 @@ typedef struct cpu_grouped {
     fr_window win;
     int32_t groups, in_each, out_each; /* channels of a group */
     cpu_grouped_sums sums;
+    int32_t points;                   /* of a tile of Winograd's: 6 or 8; 0: directly */
     int32_t words, lanes, out_blocks; /* of a group: words of a place, outputs of a vector, vectors */
     cpu_grouped_map src, dst, residual;
     bool has_residual;
@@ -41,9 +46,9 @@ typedef struct cpu_grouped {
     float act_a, act_b;
 } cpu_grouped;
 
-/* Weights: [group][block][ky][kx][word][lane] words, then rows of [group][block][lane]: start, scale, bias. */
+/* Weights: [group][block][ky][kx][word][lane] words, or [group][block][ky][word][point][lane]; then rows of [group][block][lane]: start, scale, bias. */
 static inline uint64_t cpu_grouped_block_words(const cpu_grouped *g) {
-    return (uint64_t)(g->win.kh * g->win.kw) * (uint64_t)g->words * (uint64_t)g->lanes;
+    return (uint64_t)(g->win.kh * (g->points ? g->points : g->win.kw)) * (uint64_t)g->words * (uint64_t)g->lanes;
 }
 static inline uint64_t cpu_grouped_row(const cpu_grouped *g) {
     return (uint64_t)g->groups * (uint64_t)g->out_blocks * (uint64_t)g->lanes;
@@ -56,12 +61,25 @@ static inline uint64_t cpu_grouped_weight_words(const cpu_grouped *g) {
 static inline int32_t cpu_grouped_span(const cpu_grouped *g) {
     return (g->win.kh - 1) * g->win.dh + 1;
 }
+static inline uint64_t cpu_grouped_tiles(const cpu_grouped *g) {
+    return ((uint64_t)g->out_w + 3) / 4;
+}
+static inline uint64_t cpu_grouped_wino_step(const cpu_grouped *g) { /* words from point to point */
+    return ((uint64_t)g->words + 7) / 8 * 8;
+}
 static inline uint64_t cpu_grouped_strip_row(const cpu_grouped *g) { /* in words */
+    if (g->points > 0)
+        return cpu_grouped_tiles(g) * (uint64_t)g->points * cpu_grouped_wino_step(g);
     return (uint64_t)((g->out_w - 1) * g->win.sw + (g->win.kw - 1) * g->win.dw + 1) * (uint64_t)g->words;
 }
+static inline uint64_t cpu_grouped_plain_row(
+    const cpu_grouped *g) { /* of words before their transform, read by vectors */
+    return g->points > 0 ? (cpu_grouped_tiles(g) * 4 + (uint64_t)g->win.kw - 1) * (uint64_t)g->words + 8 : 0;
+}
 static inline uint64_t cpu_grouped_scratch_bytes(const cpu_grouped *g) { /* the strip, and a row as it was read */
-    return ((uint64_t)cpu_grouped_span(g) + 1) * cpu_grouped_strip_row(g) * 4 +
-           (uint64_t)g->w * (uint64_t)g->in_each * 4;
+    return (((uint64_t)cpu_grouped_span(g) + 1) * cpu_grouped_strip_row(g) + cpu_grouped_plain_row(g) +
+            (uint64_t)g->w * (uint64_t)g->in_each) *
+           4;
 }
 
 typedef struct cpu_grouped_kernels {

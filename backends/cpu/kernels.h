@@ -56,12 +56,13 @@ typedef struct cpu_kernels {
     void (*weave)(const float *rows, uint64_t row_step, uint64_t places, uint64_t block, float *dst);
     /* rows x columns floats: exp(x - highest of the column), divided by the column's sum; row_step in elements */
     void (*softmax)(const float *src, float *dst, uint64_t rows, uint64_t row_step, uint64_t columns);
-    const struct cpu_wino_kernels *wino4, *wino5; /* NULL where there are none */
+    const struct cpu_wino_kernels *wino; /* NULL where there are none */
     const struct cpu_wino_rows_kernels *wino_rows;
     const struct cpu_direct_kernels *direct;
-    const struct cpu_grouped_kernels *grouped;
+    const struct cpu_grouped_kernels *grouped, *grouped_wino;
     const struct cpu_depthwise_kernels *depthwise;
     const struct cpu_amx_kernels *amx;
+    const struct cpu_fixed_kernels *fixed44, *fixed55;
 } cpu_kernels;
 
 const cpu_kernels *cpu_kernels_for(cpu_level level);

@@ -3,8 +3,11 @@
 
 #include "conv.h"
 
-static const cpu_own *const table[] = {&cpu_own_wino4,     &cpu_own_wino5, &cpu_own_wino_rows, &cpu_own_direct,
-                                       &cpu_own_depthwise, &cpu_own_group, &cpu_own_amx};
+static const cpu_own *const table[] = {
+    &cpu_own_wino[0], &cpu_own_wino[1], &cpu_own_wino[2],   &cpu_own_wino[3], &cpu_own_wino[4],    &cpu_own_wino[5],
+    &cpu_own_wino[6], &cpu_own_wino[7], &cpu_own_wino[8],   &cpu_own_fixed44, &cpu_own_fixed55,    &cpu_own_wino_rows,
+    &cpu_own_direct,  &cpu_own_amx,     &cpu_own_depthwise, &cpu_own_group,   &cpu_own_group_wino,
+};
 
 uint32_t cpu_own_count(void) {
     return (uint32_t)(sizeof table / sizeof table[0]);

@@ -10,6 +10,7 @@
 #include "cpu.h"
 #include "direct.h"
 #include "grouped.h"
+#include "fixed.h"
 #include "wino.h"
 #include "wino_rows.h"
 
@@ -37,6 +38,10 @@ typedef struct cpu_own_use {
         cpu_grouped grouped;
         cpu_depthwise depthwise;
         cpu_amx amx;
+        struct {
+            cpu_fixed of;
+            float unit; /* what a stored number of dst counts */
+        } fixed;
     } is;
 } cpu_own_use;
 
@@ -91,10 +96,11 @@ static inline int32_t cpu_own_blocks(int32_t channels, int32_t lanes) {
     return (channels + lanes - 1) / lanes;
 }
 
-extern const cpu_own cpu_own_wino4, cpu_own_wino5;     /* own_wino.c */
-extern const cpu_own cpu_own_wino_rows;                /* own_rows.c */
-extern const cpu_own cpu_own_direct;                   /* own_direct.c */
-extern const cpu_own cpu_own_depthwise, cpu_own_group; /* own_grouped.c */
-extern const cpu_own cpu_own_amx;                      /* own_amx.c */
+extern const cpu_own cpu_own_wino_rows;                                    /* own_rows.c */
+extern const cpu_own cpu_own_direct;                                       /* own_direct.c */
+extern const cpu_own cpu_own_amx;                                          /* own_amx.c */
+extern const cpu_own cpu_own_depthwise, cpu_own_group, cpu_own_group_wino; /* own_grouped.c */
+extern const cpu_own cpu_own_wino[CPU_WINO_SIDES * CPU_WINO_SIDES];        /* own_wino.c */
+extern const cpu_own cpu_own_fixed44, cpu_own_fixed55;                     /* own_fixed.c */
 
 #endif

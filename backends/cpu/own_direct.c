@@ -72,7 +72,18 @@ static void describe_ends(const cpu_direct_kernels *kernels, const fr_step *step
     d->block_step = (uint64_t)lanes * (d->blocked ? out_map : 1);
     d->residual_block_step = (uint64_t)lanes * (d->blocked ? map : 1);
     d->residual_dtype = step->residual ? step->src[1].dtype : FR_F32;
-    d->residual_scale = step->residual ? step->src[1].scale : 0.0f;
+    d->residual_scale = step->residual && is_byte(step->src[1].dtype) ? step->src[1].scale : 1.0f;
+}
+
+/* Sums of integers are scaled anyway: to what dst counts in. */
+static void count_in_units(const cpu_conv_plan *plan, cpu_direct *d) {
+    d->unit = plan->unit;
+    d->per_unit = 1.0f;
+    d->residual_scale /= plan->unit;
+    if (d->act == FR_ACT_CLIP) {
+        d->act_a /= plan->unit;
+        d->act_b /= plan->unit;
+    }
 }
 
 static fr_reason plan_direct(const fr_device *device, const fr_step *step, const cpu_conv_plan *plan,
@@ -112,6 +123,8 @@ static fr_reason plan_direct(const fr_device *device, const fr_step *step, const
                       .act_a = step->act_a,
                       .act_b = step->act_b};
     describe_ends(kernels, step, plan, d);
+    if (kind == CPU_DIRECT_BYTES)
+        count_in_units(plan, d);
     use->kernels = kernels;
     use->share_bytes = cpu_direct_scratch_bytes(d, kernels->lanes);
     use->weight_bytes = cpu_direct_weight_bytes(d, kernels->lanes, kernels->half);
@@ -176,7 +189,8 @@ static void pack(const cpu_own_use *use, const fr_step *step, const fr_weights *
             continue;
         }
         int32_t start = d->is_signed ? -128 * sum_of(d, weights->weight_s8, o) : 0;
-        float scale = step->src[0].scale * weights->weight_scale[o];
+        float scale = step->src[0].scale * weights->weight_scale[o] / d->unit;
+        bias /= d->unit;
         memcpy(vectors + CPU_DIRECT_START * row + o, &start, sizeof start);
         memcpy(vectors + CPU_DIRECT_SCALE * row + o, &scale, sizeof scale);
         memcpy(vectors + CPU_DIRECT_BIAS * row + o, &bias, sizeof bias);

@@ -157,8 +157,8 @@ static bool lies_in_blocks(const cpu_grouped *g, const fr_tensor *out, int32_t b
     return out->c % block == 0;
 }
 
-static fr_reason plan_group(const fr_device *device, const fr_step *step, const cpu_conv_plan *plan, cpu_own_use *use) {
-    const cpu_grouped_kernels *kernels = device->kernels->grouped;
+static fr_reason plan_with(const cpu_grouped_kernels *kernels, int32_t points, const fr_step *step,
+                           const cpu_conv_plan *plan, cpu_own_use *use) {
     if (kernels == NULL)
         return FR_WHY_ISA;
     fr_reason why = trouble(step, plan);
@@ -176,6 +176,7 @@ static fr_reason plan_group(const fr_device *device, const fr_step *step, const 
                        .in_each = plan->in.c / step->groups,
                        .out_each = plan->out.c / step->groups,
                        .sums = sums_for(kernels, step, plan),
+                       .points = points,
                        .src = map_of(&plan->in, kernels->lanes),
                        .dst = map_of(&plan->out, kernels->lanes),
                        .residual = residual_of(step, plan, kernels->lanes),
@@ -199,6 +200,24 @@ static fr_reason plan_group(const fr_device *device, const fr_step *step, const 
     return FR_WHY_NOT;
 }
 
+static fr_reason plan_group(const fr_device *device, const fr_step *step, const cpu_conv_plan *plan, cpu_own_use *use) {
+    return plan_with(device->kernels->grouped, 0, step, plan, use);
+}
+
+static fr_reason plan_group_wino(const fr_device *device, const fr_step *step, const cpu_conv_plan *plan,
+                                 cpu_own_use *use) {
+    const fr_window *k = &step->win;
+    if (step->kind != FR_STEP_CONV)
+        return FR_WHY_KIND;
+    if (step->compute == FR_PRECISION_INT8)
+        return FR_WHY_DTYPE;
+    if ((k->kw != 3 && k->kw != 5) || k->sw != 1)
+        return FR_WHY_SHAPE;
+    if (k->dw != 1)
+        return FR_WHY_DILATION;
+    return plan_with(device->kernels->grouped_wino, k->kw + 3, step, plan, use);
+}
+
 /* A weight as the word's number `at` of its lane. */
 static void put_number(cpu_grouped_sums sums, uint32_t *word, int32_t at, float weight) {
     if (sums == CPU_GROUPED_INT8)
@@ -209,11 +228,39 @@ static void put_number(cpu_grouped_sums sums, uint32_t *word, int32_t at, float 
         memcpy(word, &weight, sizeof weight);
 }
 
+/* A row of 3 or 5 weights at a point of Winograd's: c * (w[0] + p w[1] + p^2 w[2] ...), at the last the row's end. */
+static float weight_at_point(const float *row, int32_t width, int32_t point) {
+    static const double at[7] = {0, 1, -1, 2, -2, 0.5, -0.5};
+    static const double factors[2][7] = {{1.0 / 4, -1.0 / 6, -1.0 / 6, 1.0 / 24, 1.0 / 24, 0, 0},
+                                         {1, -2.0 / 9, -2.0 / 9, 1.0 / 90, 1.0 / 90, 32.0 / 45, 32.0 / 45}};
+    if (point == width + 2)
+        return row[width - 1];
+    double sum = 0;
+    for (int32_t i = width - 1; i >= 0; i--)
+        sum = sum * at[point] + (double)row[i];
+    return (float)(factors[width == 5][point] * sum);
+}
+
+static void pack_points(const cpu_grouped *g, const fr_weights *weights, int32_t o, uint32_t *lane) {
+    for (int32_t c = 0; c < g->in_each; c++)
+        for (int32_t ky = 0; ky < g->win.kh; ky++) {
+            const float *row = weights->weight + (((int64_t)o * g->in_each + c) * g->win.kh + ky) * g->win.kw;
+            for (int32_t p = 0; p < g->points; p++) {
+                float weight = weight_at_point(row, g->win.kw, p);
+                memcpy(lane + (((int64_t)ky * g->words + c) * g->points + p) * g->lanes, &weight, sizeof weight);
+            }
+        }
+}
+
 /* One output's weights into its lane; what its sum begins with where bytes are shifted by 128. */
 static int32_t pack_output(const cpu_grouped *g, const fr_step *step, const fr_weights *weights, int32_t o,
                            uint32_t *lane) {
     const int32_t taps = g->win.kh * g->win.kw, each = numbers_of_word(g->sums);
     int32_t sum = 0;
+    if (g->points > 0) {
+        pack_points(g, weights, o, lane);
+        return 0;
+    }
     for (int32_t c = 0; c < g->in_each; c++)
         for (int32_t k = 0; k < taps; k++) {
             float weight = weight_at(step, weights, ((int64_t)o * g->in_each + c) * taps + k);
@@ -260,11 +307,13 @@ const cpu_own cpu_own_depthwise = {.word = "depthwise",
                                    .plan = plan_depthwise,
                                    .pack = pack_depthwise,
                                    .run = run_depthwise};
-const cpu_own cpu_own_group = {
-    .word = "group",
-    .pairs = {{CPU_OWN_BLOCKS, CPU_OWN_BLOCKS}, {FR_LAYOUT_NHWC, FR_LAYOUT_NHWC}, {FR_LAYOUT_NHWC, CPU_OWN_BLOCKS}},
-    .reads = any_dtype,
-    .writes = any_dtype,
-    .plan = plan_group,
-    .pack = pack_group,
-    .run = run_group};
+#define GROUP(name, rounds, how)                                                                   \
+    {                                                                                              \
+        .word = name, .is_inexact = rounds,                                                        \
+        .pairs = {{CPU_OWN_BLOCKS, CPU_OWN_BLOCKS},                                                \
+                  {FR_LAYOUT_NHWC, FR_LAYOUT_NHWC},                                                \
+                  {FR_LAYOUT_NHWC, CPU_OWN_BLOCKS}},                                               \
+        .reads = any_dtype, .writes = any_dtype, .plan = how, .pack = pack_group, .run = run_group \
+    }
+const cpu_own cpu_own_group = GROUP("group", false, plan_group);
+const cpu_own cpu_own_group_wino = GROUP("group4x1", true, plan_group_wino);

@@ -41,6 +41,17 @@ static bool is_smooth(const fr_step *step) {
 }
 
 /*
+ * Inexact candidates of int8 and bf16 steps: Winograd with factors of 16 bits, rounded so that sums of 64 channels stay in 32.
+ * A factor of the maps is off by 2^-16 of the largest that it may be, which is some 50 times what it mostly is; one of the
+ * weights by 2^-17 times the channels, of their mean. The sums' transforms let errors grow up to 8 times as much as sums, and
+ * the largest error of a map is 5.6 times the usual one. Errors add up as the root of their number, K, while magnitudes add up.
+ */
+static double fixed_point_allowed(const fr_step *step, double magnitude) {
+    double channels = fmin((double)step->src[0].c, 64.0), each = 45.0 * (50.0 + 0.5 * fmax(channels, 4.0)) * 0x1p-16;
+    return each * magnitude / sqrt(fr_check_sum_length(step));
+}
+
+/*
  * Sums are formed in f32 at least, whatever the products are made of: their error is within c * sqrt(K) * 2^-24 times the
  * sum of magnitudes. TF32 rounds both factors of each product. Winograd's transforms (inexact) lose some binary digits more.
  * One rounding to the compute precision may happen between the sum and its epilogue; smooth activations may be approximated.
@@ -53,7 +64,9 @@ static double sums_allowed(const fr_step *step, double want, double magnitude, b
         fabs(want) + (step->residual ? 1.0 : 0.0) + (may_round_bias ? 0.5 : 0.0) + (is_smooth(step) ? 3.0 : 0.0);
     bool rounds_before_mean = is_byte(step->dst.dtype) && step->pool > FR_POOL_MAX;
     double factors = 2.0 * roundoff_of_factors(step) * (is_inexact ? 8.0 : 1.0) * magnitude;
-    return f32 + factors + 2.0 * between * reach + (is_smooth(step) ? 4e-6 : 0.0) +
+    bool is_fixed = is_inexact && (step->compute == FR_PRECISION_INT8 || step->compute == FR_PRECISION_BF16);
+    double fixed = is_fixed ? fixed_point_allowed(step, magnitude) : 0.0;
+    return f32 + factors + fixed + 2.0 * between * reach + (is_smooth(step) ? 4e-6 : 0.0) +
            (rounds_before_mean ? 0.5 * (double)step->dst.scale : 0.0);
 }
 

@@ -32,6 +32,7 @@ typedef struct job {
     char *dst;
     vf lowest, highest; /* of the activation, where it is a clip */
     bool is_late;       /* the activation, which waits for the residual or is no clip */
+    bool is_own;        /* dst is what the tiles can write */
 } job;
 
 /* Some blocks of outputs that are computed together. */
@@ -62,11 +63,11 @@ static cpu_sink sink_of(const job *j, int32_t block, int32_t y) {
 
 /* ---- after the sums ----------------------------------------------------------------------------------------------------- */
 
-/* `used` numbers of the residual; zeros follow. */
+/* `used` numbers of the residual, in the scale of the sums; zeros follow. */
 static inline vf residual_at(const cpu_direct *d, const char *residual, uint64_t at, int32_t used) {
     const char *from = residual + at * fr_dtype_bytes((fr_dtype)d->residual_dtype);
     if (used == VF && d->residual_dtype == FR_F32)
-        return vf_load((const float *)(const void *)from);
+        return vf_mul(vf_load((const float *)(const void *)from), vf_all(d->residual_scale));
 #if defined(__AVX512F__)
     if (used == VF && d->residual_dtype == FR_BF16)
         return _mm512_castsi512_ps(
@@ -78,8 +79,8 @@ static inline vf residual_at(const cpu_direct *d, const char *residual, uint64_t
     }
 #endif
     float row[VF] = {0};
-    CPU_FN(convert)(d->residual_dtype, d->residual_scale, from, FR_F32, 0.0f, row, (uint64_t)used);
-    return vf_load(row);
+    CPU_FN(convert)(d->residual_dtype, 1.0f, from, FR_F32, 0.0f, row, (uint64_t)used);
+    return vf_mul(vf_load(row), vf_all(d->residual_scale));
 }
 
 /* The first operands are the constants: NaN comes out as it went in. */
@@ -126,26 +127,35 @@ static void pool_rows(const job *j, panel p, int32_t y, int64_t ring_row) {
 
 /* ---- a row of all outputs ------------------------------------------------------------------------------------------------ */
 
-static void panel_row(const job *j, panel p, int32_t y, direct_row *r) {
+/* Whole vectors of sums can go to dst as they come. */
+static bool is_straight(const job *j, panel p) {
     const cpu_direct *d = j->d;
-    const int32_t blocks = cpu_direct_blocks(d, VF);
-    const int64_t ring_row = (int64_t)d->columns * blocks * VF;
+    int32_t used = used_of(d, p.first + p.blocks - 1);
+    return (d->dtype == FR_F32 || j->is_own) && d->pool_side == 0 && !j->is_late &&
+           (used == VF || (p.is_half && used == DIRECT_HALF));
+}
+
+/* skipped: rows of the filter that lie above the map. */
+static void panel_row(const job *j, panel p, int32_t y, int32_t skipped, direct_row *r) {
+    const cpu_direct *d = j->d;
+    const int32_t blocks = cpu_direct_blocks(d, VF), width = p.is_half ? DIRECT_HALF : p.blocks * VF;
+    const int64_t ring_row = (int64_t)d->columns * blocks * VF, next = (int64_t)blocks * VF;
     const uint32_t *vectors = j->weights + cpu_direct_vectors(d, VF, DIRECT_HALF) + (int64_t)p.first * VF;
-    const int64_t next = (int64_t)blocks * VF;
-    bool straight = d->dtype == FR_F32 && d->pool_side == 0 && j->residual == NULL && !j->is_late &&
-                    used_of(d, p.first + p.blocks - 1) == VF;
-    float *sums = j->sums + (d->pool_side > 0 ? y % d->pool_side * ring_row + (int64_t)p.first * VF * d->columns : 0);
-    r->weights = j->weights + cpu_direct_taps(d) * d->kh * p.first * VF;
+    const bool straight = is_straight(j, p), own = straight && d->dtype != FR_F32;
+    const direct_width w = p.is_half ? DIRECT_LAST_HALF : p.blocks == 2 ? DIRECT_PAIR : DIRECT_BLOCK;
+    float *sums = j->sums + (d->pool_side > 0 ? y % d->pool_side * ring_row : 0) + (int64_t)p.first * VF * d->columns;
+    r->weights = j->weights + cpu_direct_taps(d) * ((int64_t)d->kh * p.first * VF + skipped * width);
     r->start = vectors;
     r->scale = (const float *)(const void *)(vectors + CPU_DIRECT_SCALE * next);
     r->bias = (const float *)(const void *)(vectors + CPU_DIRECT_BIAS * next);
-    r->out = straight ? (float *)sink_of(j, p.first, y).dst : sums;
+    r->out = straight ? sink_of(j, p.first, y).dst : sums;
     r->out_place = straight ? d->place_step : (uint64_t)(p.blocks * VF);
     r->out_block = straight ? d->block_step : VF;
-    (p.is_half ? j->tiles->half_row : p.blocks == 2 ? j->tiles->pair_row : j->tiles->row)(r);
+    r->pads = straight && d->blocked;
+    (own ? j->tiles->own_row : j->tiles->row)[w](r);
     if (straight)
         return;
-    for (int32_t b = 0; b < p.blocks && (d->pool_side == 0 || j->is_late || j->residual != NULL); b++)
+    for (int32_t b = 0; b < p.blocks && (d->pool_side == 0 || j->is_late); b++)
         finish_row(j, p.first + b, y, sums + b * VF, r->out_place);
     if (d->pool_side > 0)
         pool_rows(j, p, y, ring_row);
@@ -163,9 +173,14 @@ static job job_of(const cpu_direct *d, const void *weights, const void *residual
              .sums = (float *)scratch + cpu_direct_strip_words(d),
              .residual = residual,
              .dst = dst,
-             .is_late = residual != NULL || d->act == FR_ACT_LEAKY};
+             .is_late = residual != NULL || d->act == FR_ACT_LEAKY,
+             .is_own = d->dtype == tiles[d->kind]->own};
     j.lowest = vf_all(d->act == FR_ACT_RELU ? 0.0f : d->act == FR_ACT_CLIP ? d->act_a : -infinity);
     j.highest = vf_all(d->act == FR_ACT_CLIP ? d->act_b : infinity);
+    if (d->kind == CPU_DIRECT_BYTES && d->dtype == FR_U8 && !j.is_late) { /* in what dst counts */
+        j.lowest = vf_max(j.lowest, vf_all(0.0f));
+        j.highest = vf_min(j.highest, vf_all(255.0f));
+    }
     return j;
 }
 
@@ -173,6 +188,9 @@ static void CPU_LEVEL_FN(direct_ready)(const cpu_direct *d, void *scratch) {
     uint32_t *strip = scratch, flip = strip_flip(d);
     for (int64_t i = 0; i < cpu_direct_strip_row(d) * (cpu_direct_ring(d) + 1); i++)
         strip[i] = flip;
+    /* behind a half there are zeros */
+    memset(strip + cpu_direct_strip_words(d), 0,
+           cpu_direct_scratch_bytes(d, VF) - cpu_direct_strip_words(d) * sizeof *strip);
 }
 
 static void CPU_LEVEL_FN(direct_run)(const cpu_direct *d, const void *src, const void *weights, const void *residual,
@@ -182,7 +200,6 @@ static void CPU_LEVEL_FN(direct_run)(const cpu_direct *d, const void *src, const
     const int64_t row = cpu_direct_strip_row(d);
     direct_row r = {.offsets = (const int32_t *)(j.weights + cpu_direct_offsets(d, VF, DIRECT_HALF)),
                     .taps = cpu_direct_taps(d),
-                    .kh = d->kh,
                     .columns = d->columns,
                     .lowest = j.is_late ? vf_all(-__builtin_inff()) : j.lowest,
                     .highest = j.is_late ? vf_all(__builtin_inff()) : j.highest};
@@ -191,14 +208,19 @@ static void CPU_LEVEL_FN(direct_run)(const cpu_direct *d, const void *src, const
         int32_t top = y * d->sh - d->pad_top, end = top + ring < d->h ? top + ring : d->h;
         for (loaded = loaded < top ? top : loaded; loaded < end; loaded++)
             strip_row(d, src, loaded, j.nothing, j.strip + loaded % ring * row);
+        int32_t skipped = 0;
+        r.kh = 0;
         for (int32_t ky = 0; ky < d->kh; ky++) {
             int32_t at = top + ky * d->dh;
-            r.rows[ky] = at < 0 || at >= d->h ? j.nothing : j.strip + at % ring * row;
+            bool outside = at < 0 || at >= d->h;
+            skipped += outside && at < 0 && !d->is_signed;
+            if (!outside || d->is_signed) /* padding of signed bytes is no zero */
+                r.rows[r.kh++] = outside ? j.nothing : j.strip + at % ring * row;
         }
         panel p;
         for (int32_t b = 0; b < blocks; b += p.blocks) {
             p = panel_at(d, b);
-            panel_row(&j, p, y, &r);
+            panel_row(&j, p, y, skipped, &r);
         }
     }
 }

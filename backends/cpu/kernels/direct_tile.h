@@ -1,19 +1,23 @@
 /*
  * Register tiles of one kind and width: sums of `count` neighbouring places by one or two vectors of outputs. The including
  * file gives
- *   TILE            the name
- *   ACC             a vector of sums; LANES of them
- *   OPERAND         a vector of words to multiply, of weights or of a broadcast word
- *   LOAD, ALL       an OPERAND of LANES words, or of one
- *   DOT             sums + products
- *   START, NUMBERS  sums as they begin; sums as vf, given pointers to scale and bias; zeros past LANES
+ *   TILE              the name; TILE_IS_HALF where there are no pairs of vectors
+ *   ACC, LANES        a vector of sums
+ *   OPERAND           a vector of words to multiply, of weights or of a broadcast word
+ *   LOAD, ALL         an OPERAND of LANES words, or of one
+ *   DOT               sums + products
+ *   START             sums as they begin
+ *   NUMBERS, CLIPPED  floats; sums as floats between bounds
+ *   STORE             NUMBERS as they are, at an element of out
+ *   OWN_STORE         NUMBERS in the kind's own dtype; not given where that is f32
  */
 #define TILE_JOIN_OF(name, part) name##_##part
 #define TILE_JOIN(name, part)    TILE_JOIN_OF(name, part)
 
 static inline __attribute__((always_inline)) void TILE_JOIN(TILE, tile)(const direct_row *r, int32_t x, const int count,
-                                                                        const int blocks) {
+                                                                        const int blocks, const bool is_own) {
     ACC sums[2][DIRECT_PLACES];
+    CPU_UNROLL(2)
     for (int b = 0; b < blocks; b++) {
         CPU_UNROLL(28)
         for (int p = 0; p < count; p++)
@@ -34,68 +38,74 @@ static inline __attribute__((always_inline)) void TILE_JOIN(TILE, tile)(const di
             }
         }
     }
-    float *out = r->out + (uint64_t)x * r->out_place;
-    for (int b = 0; b < blocks; b++, out += r->out_block) {
+    uint64_t out = (uint64_t)x * r->out_place;
+    CPU_UNROLL(2)
+    for (int b = 0; b < blocks; b++) {
         CPU_UNROLL(28)
-        for (int p = 0; p < count; p++) { /* the first operand is the constant: NaN comes out as it went in */
-            vf number = NUMBERS(sums[b][p], r->scale + b * LANES, r->bias + b * LANES);
-            vf_store(out + (uint64_t)p * r->out_place, vf_min(r->highest, vf_max(r->lowest, number)));
+        for (int p = 0; p < count; p++) {
+            NUMBERS numbers = CLIPPED(r, b * LANES, sums[b][p]);
+#if defined(OWN_STORE)
+            if (is_own) {
+                OWN_STORE(r, out + (uint64_t)b * r->out_block + (uint64_t)p * r->out_place, numbers);
+                continue;
+            }
+#else
+            (void)is_own;
+#endif
+            STORE(r, out + (uint64_t)b * r->out_block + (uint64_t)p * r->out_place, numbers);
         }
     }
 }
 
-#define TILE_CASE(count, blocks)                    \
-    case count:                                     \
-        TILE_JOIN(TILE, tile)(r, x, count, blocks); \
+#define TILE_CASE(count)                                        \
+    case count:                                                 \
+        if ((count)*blocks <= DIRECT_PLACES)                    \
+            TILE_JOIN(TILE, tile)(r, x, count, blocks, is_own); \
         break;
-#define TILE_CASES_6(blocks) \
-    TILE_CASE(1, blocks)     \
-    TILE_CASE(2, blocks) TILE_CASE(3, blocks) TILE_CASE(4, blocks) TILE_CASE(5, blocks) TILE_CASE(6, blocks)
-#define TILE_CASES_12(blocks)                                                                                  \
-    TILE_CASES_6(blocks)                                                                                       \
-    TILE_CASE(7, blocks) TILE_CASE(8, blocks) TILE_CASE(9, blocks) TILE_CASE(10, blocks) TILE_CASE(11, blocks) \
-        TILE_CASE(12, blocks)
-#define TILE_CASES_14(blocks) TILE_CASES_12(blocks) TILE_CASE(13, blocks) TILE_CASE(14, blocks)
-#define TILE_CASES_28(blocks)                                                                                         \
-    TILE_CASES_14(blocks)                                                                                             \
-    TILE_CASE(15, blocks) TILE_CASE(16, blocks) TILE_CASE(17, blocks) TILE_CASE(18, blocks) TILE_CASE(19, blocks)     \
-        TILE_CASE(20, blocks) TILE_CASE(21, blocks) TILE_CASE(22, blocks) TILE_CASE(23, blocks) TILE_CASE(24, blocks) \
-            TILE_CASE(25, blocks) TILE_CASE(26, blocks) TILE_CASE(27, blocks) TILE_CASE(28, blocks)
 
-/* Tiles of nearly equal size. */
-static void TILE_JOIN(TILE, row)(const direct_row *r) {
-    int32_t groups = (r->columns + DIRECT_PLACES - 1) / DIRECT_PLACES;
+/* A row, in tiles of nearly equal size. */
+static inline __attribute__((always_inline)) void TILE_JOIN(TILE, tiles)(const direct_row *r, const int blocks,
+                                                                         const bool is_own) {
+    const int32_t places = DIRECT_PLACES / blocks, groups = (r->columns + places - 1) / places;
     for (int32_t g = 0, x = 0, end; g < groups; g++, x = end) {
         end = (int32_t)((int64_t)r->columns * (g + 1) / groups);
         switch (end - x) {
+            TILE_CASE(1)
+            TILE_CASE(2)
+            TILE_CASE(3)
+            TILE_CASE(4)
+            TILE_CASE(5)
+            TILE_CASE(6) TILE_CASE(7) TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11) TILE_CASE(12)
 #if defined(__AVX512F__)
-            TILE_CASES_28(1)
-#else
-            TILE_CASES_12(1)
+                TILE_CASE(13) TILE_CASE(14) TILE_CASE(15) TILE_CASE(16) TILE_CASE(17) TILE_CASE(18) TILE_CASE(19)
+                    TILE_CASE(20) TILE_CASE(21) TILE_CASE(22) TILE_CASE(23) TILE_CASE(24) TILE_CASE(25) TILE_CASE(26)
+                        TILE_CASE(27) TILE_CASE(28)
 #endif
-        default: break;
+                            default : break;
         }
     }
 }
 
+#undef TILE_CASE
+
+#define TILE_ROW(name, blocks, is_own)                       \
+    static void TILE_JOIN(TILE, name)(const direct_row *r) { \
+        TILE_JOIN(TILE, tiles)(r, blocks, is_own);           \
+    }
+TILE_ROW(row, 1, false)
 #if !defined(TILE_IS_HALF)
-static void TILE_JOIN(TILE, pair_row)(const direct_row *r) {
-    const int32_t places = DIRECT_PLACES / 2;
-    int32_t groups = (r->columns + places - 1) / places;
-    for (int32_t g = 0, x = 0, end; g < groups; g++, x = end) {
-        end = (int32_t)((int64_t)r->columns * (g + 1) / groups);
-        switch (end - x) {
-#if defined(__AVX512F__)
-            TILE_CASES_14(2)
-#else
-            TILE_CASES_6(2)
+TILE_ROW(pair_row, 2, false)
 #endif
-        default: break;
-        }
-    }
-}
+#if defined(OWN_STORE)
+TILE_ROW(own_row, 1, true)
+#if !defined(TILE_IS_HALF)
+TILE_ROW(own_pair_row, 2, true)
+#endif
 #endif
 
+#undef TILE_ROW
+#undef TILE_JOIN
+#undef TILE_JOIN_OF
 #undef TILE
 #undef TILE_IS_HALF
 #undef ACC
@@ -106,3 +116,6 @@ static void TILE_JOIN(TILE, pair_row)(const direct_row *r) {
 #undef DOT
 #undef START
 #undef NUMBERS
+#undef CLIPPED
+#undef STORE
+#undef OWN_STORE

@@ -8,6 +8,7 @@
 #include "direct.h"
 #include "grouped.h"
 #include "amx.h"
+#include "fixed.h"
 #include "kernels.h"
 #include "wino.h"
 #include "wino_rows.h"
@@ -42,11 +43,17 @@ void CPU_FN(weave)(const float *rows, uint64_t row_step, uint64_t places, uint64
 void CPU_FN(softmax)(const float *src, float *dst, uint64_t rows, uint64_t row_step, uint64_t columns);
 
 #if defined(__AVX2__) && defined(__FMA__)
-extern const cpu_wino_kernels CPU_FN(wino4_kernels), CPU_FN(wino5_kernels);
+extern const cpu_wino_kernels CPU_FN(wino_kernels);
+extern const cpu_wino_tile CPU_FN(wino_4x4), CPU_FN(wino_4x5), CPU_FN(wino_4x6);
+extern const cpu_wino_tile CPU_FN(wino_5x4), CPU_FN(wino_5x5), CPU_FN(wino_5x6);
+extern const cpu_wino_tile CPU_FN(wino_6x4), CPU_FN(wino_6x5), CPU_FN(wino_6x6);
 extern const cpu_wino_rows_kernels CPU_FN(wino_rows_kernels);
 extern const cpu_direct_kernels CPU_LEVEL_FN(direct_kernels);
-extern const cpu_grouped_kernels CPU_LEVEL_FN(grouped_kernels);
+extern const cpu_grouped_kernels CPU_LEVEL_FN(grouped_kernels), CPU_FN(grouped_wino_kernels);
 extern const cpu_depthwise_kernels CPU_FN(depthwise_kernels);
+#endif
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+extern const cpu_fixed_kernels CPU_VNNI_FN(fixed44_kernels), CPU_VNNI_FN(fixed55_kernels);
 #endif
 
 #if defined(__AMX_TILE__) || defined(CPU_AMX_MODELLED) /* the model of the tiles: kernels/amx_tiles.h */

@@ -12,12 +12,16 @@ const cpu_kernels CPU_LEVEL_FN(kernels) = {
     .weave = CPU_FN(weave),
     .softmax = CPU_FN(softmax),
 #if defined(__AVX2__) && defined(__FMA__)
-    .wino4 = &CPU_FN(wino4_kernels),
-    .wino5 = &CPU_FN(wino5_kernels),
+    .wino = &CPU_FN(wino_kernels),
     .wino_rows = &CPU_FN(wino_rows_kernels),
     .direct = &CPU_LEVEL_FN(direct_kernels),
     .grouped = &CPU_LEVEL_FN(grouped_kernels),
+    .grouped_wino = &CPU_FN(grouped_wino_kernels),
     .depthwise = &CPU_FN(depthwise_kernels),
+#endif
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+    .fixed44 = &CPU_VNNI_FN(fixed44_kernels),
+    .fixed55 = &CPU_VNNI_FN(fixed55_kernels),
 #endif
 #if defined(CPU_HAS_AMX)
     .amx = &CPU_LEVEL_FN(amx_kernels),
