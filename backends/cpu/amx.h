@@ -40,7 +40,7 @@ typedef struct cpu_amx {
     uint16_t from;               /* U8 or S8: int8; BF16; F32 is rounded to BF16 first */
     uint16_t dtype;              /* of dst */
     bool from_blocks, to_blocks; /* NCHW16C; else NHWC */
-    float per_unit;              /* U8, S8: stored = number * per_unit */
+    float per_unit;              /* U8, S8: stored = number * per_unit; else 1 */
     uint16_t act;                /* NONE, RELU, CLIP or LEAKY */
     float act_a, act_b;
     /* cpu_amx_shape's */
@@ -99,7 +99,7 @@ static inline void cpu_amx_shape(cpu_amx *a) {
 
 typedef struct cpu_amx_kernels {
     /* weight: int8_t or float, as fr_weights has them; a sum counts scale[out] (NULL: 1) times src_scale; bias: [c_out] or NULL.
-     * To weight_bytes of zeros: tiles in the order they are loaded, scales, biases. */
+     * To weight_bytes of zeros: tiles in the order they are loaded, scales and biases in units of dst. */
     void (*pack)(const cpu_amx *a, const void *weight, const float *scale, float src_scale, const float *bias,
                  void *to);
     /* Images one after the other, on this thread's tiles. scratch: scratch_bytes; it and the weights are 64-byte aligned. */

@@ -74,6 +74,9 @@ typedef enum cpu_conv_search { CPU_SEARCH_USUAL, CPU_SEARCH_WINOGRAD, CPU_SEARCH
 fr_status cpu_conv_offer(fr_device *device, const fr_step *step, uint16_t src, uint16_t dst, cpu_conv_search search,
                          const float *scales, cpu_offers *offers) FR_MUST_CHECK;
 
+/* Offers a row of our own table, or says why not. */
+void cpu_conv_offer_ours(const fr_device *device, const fr_step *step, cpu_conv_choice choice, cpu_offers *offers);
+
 typedef fr_status (*cpu_conv_search_fn)(fr_device *device, const fr_step *step, const float *scales,
                                         cpu_offers *offers);
 /* Calls fn as compile will ask oneDNN: for one thread, with scales where there must be some. */

@@ -122,7 +122,7 @@ fr_status cpu_conv_offer(fr_device *device, const fr_step *step, uint16_t src, u
     return FR_OK;
 }
 
-static void offer_ours(const fr_device *device, const fr_step *step, cpu_conv_choice choice, cpu_offers *offers) {
+void cpu_conv_offer_ours(const fr_device *device, const fr_step *step, cpu_conv_choice choice, cpu_offers *offers) {
     char name[48];
     name_of(step, &choice, name, sizeof name);
     cpu_conv_plan one, many;
@@ -144,7 +144,7 @@ static void offer_all_ours(const fr_device *device, const fr_step *step, cpu_off
             cpu_conv_choice choice = {cpu_own_layout(device, own->pairs[i].src),
                                       cpu_own_layout(device, own->pairs[i].dst), (cpu_conv_way)(CPU_WAY_OWN + row)};
             if (fits(step, choice.src, choice.dst))
-                offer_ours(device, step, choice, offers);
+                cpu_conv_offer_ours(device, step, choice, offers);
         }
     }
 }

@@ -6,9 +6,10 @@
  * [word][column % sw][column / sw] with the padding around them, so that neighbouring places are neighbouring words whatever the
  * source's layout, its stride and its borders.
  *
- * Outputs are cut into panels: pairs of blocks of `lanes` channels, a block left over, and one of at most `half` channels.
- * Weights: [panel][ky][word][kx][output] words; then for each output, three rows of words (see cpu_direct_vectors); then the
- * strip's offset of each (word, kx).
+ * Outputs are cut into panels: pairs of blocks of `lanes` channels, a block left over, and one of at most `half` channels,
+ * which are there twice, side by side: its vectors are sums of two places.
+ * Weights: [panel][ky][word][kx][output] words; then rows of a word for each output (CPU_DIRECT_START ...); then the strip's
+ * offset of each (word, kx).
  */
 #ifndef CPU_DIRECT_H
 #define CPU_DIRECT_H
@@ -39,6 +40,7 @@ typedef struct cpu_direct {
     int32_t c_in, h, w, c_out;
     int32_t kh, kw, sh, sw, dh, dw, pad_top, pad_left;
     int32_t rows, columns;          /* of sums: what the pool reads, or the whole map */
+    int32_t phase;                  /* columns of the strip, of each phase of sw */
     int32_t map_w;                  /* of the residual */
     int32_t out_h, out_w;           /* after the pool */
     int32_t pool_side, pool_stride; /* a max pool without padding; side 0: none */
@@ -74,12 +76,12 @@ static inline int32_t cpu_direct_blocks(const cpu_direct *d, int32_t lanes) {
 
 /* ---- the strip ------------------------------------------------------------------------------------------------------- */
 
-/* Columns of the padded map that are read, in one of sw phases. */
+/* Columns of the padded map that are read, in one of sw phases: for d->phase. */
 static inline int32_t cpu_direct_phase(const cpu_direct *d) {
     return ((d->columns - 1) * d->sw + (d->kw - 1) * d->dw + 1 + d->sw - 1) / d->sw;
 }
 static inline int64_t cpu_direct_plane(const cpu_direct *d) {
-    return (int64_t)cpu_direct_phase(d) * d->sw;
+    return (int64_t)d->phase * d->sw;
 }
 static inline int64_t cpu_direct_strip_row(const cpu_direct *d) { /* words of a row */
     return cpu_direct_plane(d) * cpu_direct_words(d);
@@ -101,19 +103,14 @@ static inline uint64_t cpu_direct_scratch_bytes(const cpu_direct *d, int32_t lan
 static inline int64_t cpu_direct_taps(const cpu_direct *d) { /* of one row of the filter */
     return (int64_t)cpu_direct_words(d) * d->kw;
 }
-/* Outputs that weights are kept for. */
-static inline int64_t cpu_direct_outputs(const cpu_direct *d, int32_t lanes, int32_t half) {
-    int32_t left = d->c_out % lanes;
-    return left > 0 && left <= half ? d->c_out - left + half : (int64_t)cpu_direct_blocks(d, lanes) * lanes;
+static inline int64_t cpu_direct_vectors(const cpu_direct *d, int32_t lanes) { /* where they begin */
+    return cpu_direct_taps(d) * d->kh * cpu_direct_blocks(d, lanes) * lanes;
 }
-static inline int64_t cpu_direct_vectors(const cpu_direct *d, int32_t lanes, int32_t half) { /* where they begin */
-    return cpu_direct_taps(d) * d->kh * cpu_direct_outputs(d, lanes, half);
+static inline int64_t cpu_direct_offsets(const cpu_direct *d, int32_t lanes) {
+    return cpu_direct_vectors(d, lanes) + CPU_DIRECT_VECTORS * (int64_t)cpu_direct_blocks(d, lanes) * lanes;
 }
-static inline int64_t cpu_direct_offsets(const cpu_direct *d, int32_t lanes, int32_t half) {
-    return cpu_direct_vectors(d, lanes, half) + CPU_DIRECT_VECTORS * (int64_t)cpu_direct_blocks(d, lanes) * lanes;
-}
-static inline uint64_t cpu_direct_weight_bytes(const cpu_direct *d, int32_t lanes, int32_t half) {
-    return (uint64_t)(cpu_direct_offsets(d, lanes, half) + cpu_direct_taps(d)) * 4;
+static inline uint64_t cpu_direct_weight_bytes(const cpu_direct *d, int32_t lanes) {
+    return (uint64_t)(cpu_direct_offsets(d, lanes) + cpu_direct_taps(d)) * 4;
 }
 
 #endif

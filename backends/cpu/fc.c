@@ -24,6 +24,12 @@ static bool dst_layout_of(const fr_tensor *dst, uint16_t *out_layout) {
     return fr_layout_channels(*out_layout, dst->c) == dst->c;
 }
 
+static void offer_ours(const fr_device *device, const fr_step *step, uint16_t src, uint16_t dst, cpu_offers *offers) {
+    for (uint32_t row = 0; row < cpu_own_count(); row++)
+        if (cpu_own_at(row)->multiplies)
+            cpu_conv_offer_ours(device, step, (cpu_conv_choice){src, dst, (cpu_conv_way)(CPU_WAY_OWN + row)}, offers);
+}
+
 static fr_status offer_layouts(fr_device *device, const fr_step *step, const float *scales, cpu_offers *offers) {
     static const uint16_t layouts[] = {FR_LAYOUT_NCHW16C, FR_LAYOUT_NHWC, FR_LAYOUT_NCHW, FR_LAYOUT_NCHW8C};
     size_t count = sizeof layouts / sizeof layouts[0];
@@ -33,8 +39,10 @@ static fr_status offer_layouts(fr_device *device, const fr_step *step, const flo
         return FR_OK;
     }
     for (size_t i = 0; i < count; i++)
-        if (cpu_layout_fits(&step->src[0], layouts[i]))
+        if (cpu_layout_fits(&step->src[0], layouts[i])) {
             HOST_TRY(cpu_conv_offer(device, step, layouts[i], dst, CPU_SEARCH_USUAL, scales, offers));
+            offer_ours(device, step, layouts[i], dst, offers);
+        }
     for (size_t i = 0; i < count && offers->good == 0; i++)
         if (cpu_layout_fits(&step->src[0], layouts[i]))
             HOST_TRY(cpu_conv_offer(device, step, layouts[i], dst, CPU_SEARCH_LAST_RESORT, scales, offers));

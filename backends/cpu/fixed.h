@@ -94,7 +94,7 @@ static inline int64_t cpu_fixed_tile_count(const cpu_fixed *f, const cpu_fixed_k
 /* V and M of a row of tiles, in bytes, and its images' units. */
 static inline int64_t cpu_fixed_row_bytes(const cpu_fixed *f, const cpu_fixed_kernels *k) {
     int64_t lanes = cpu_fixed_in_blocks(f, k) + cpu_fixed_out_blocks(f, k);
-    return (cpu_fixed_places(k) * lanes * k->lanes + 16) * k->tiles * 4;
+    return (cpu_fixed_places(k) * lanes * k->lanes + 1) * k->tiles * 4;
 }
 
 /* Rows of tiles in a chunk: V and M take about 400 KB, so that a core's L2 holds them beside the weights of a layer. */
@@ -104,8 +104,10 @@ static inline int32_t cpu_fixed_chunk_rows(const cpu_fixed *f, const cpu_fixed_k
     return (int32_t)(rows < all ? rows : all);
 }
 
+/* With a vector more for each place of V and M: see v_step_of in kernels/fixed_body.h. */
 static inline uint64_t cpu_fixed_scratch_bytes(const cpu_fixed *f, const cpu_fixed_kernels *k) {
-    return (uint64_t)cpu_fixed_chunk_rows(f, k) * (uint64_t)cpu_fixed_row_bytes(f, k);
+    return (uint64_t)cpu_fixed_chunk_rows(f, k) * (uint64_t)cpu_fixed_row_bytes(f, k) +
+           (uint64_t)(2 * cpu_fixed_places(k) * k->lanes) * sizeof(float);
 }
 
 #endif

@@ -99,13 +99,25 @@ typedef struct cpu_depthwise {
     int32_t side, stride, pad_top, pad_left; /* a window of 3x3 or 5x5, stride 1 or 2 both ways */
     cpu_grouped_map src, dst, residual;
     bool has_residual, is_interleaved; /* NHWC */
+    bool by_bytes;                     /* with cpu_depthwise_bytes */
     uint16_t act;
     float act_a, act_b;
 } cpu_depthwise;
 
+/* Of bytes, for 64 channels in the order of words (depthwise_bytes.c): dot products of four rows with taps that begin in the
+ * first or the second of them; stored = sum * scale + bias. */
+enum { CPU_DEPTHWISE_BYTES = 64 };
+typedef struct cpu_depthwise_bytes {
+    int8_t taps[2][3][4][64];
+    int32_t start[4][16];
+    float scale[4][16], bias[4][16];
+} cpu_depthwise_bytes;
+
 typedef struct cpu_depthwise_kernels {
     int32_t lanes;
     void (*run)(const cpu_depthwise *d, const void *src, const float *weights, const void *residual, void *dst);
+    /* U8 or S8 to U8 or S8, 3x3, NHWC, without residual or LEAKY; NULL: there is none */
+    void (*bytes)(const cpu_depthwise *d, const void *src, const cpu_depthwise_bytes *weights, void *dst);
 } cpu_depthwise_kernels;
 
 static inline uint64_t cpu_depthwise_block(const cpu_depthwise *d, int32_t lanes) { /* floats of a block's weights */

@@ -25,6 +25,7 @@ typedef struct cpu_own_use {
     uint64_t src_step, dst_step, residual_step; /* bytes of an image */
     uint64_t share_bytes, weight_bytes; /* scratch of one thread, what pack() fills; own.c rounds them up to 64 */
     const void *kernels;                /* of the instruction set */
+    bool is_product;                    /* a fully connected layer */
     union {
         struct {
             cpu_wino of;
@@ -60,6 +61,7 @@ typedef struct cpu_own_pair {
 struct cpu_own {
     const char *word; /* cpu.WORD.nhwc.s8 */
     bool is_inexact;  /* sums of small integers need not come out bit for bit */
+    bool multiplies;  /* it is asked for fully connected layers too */
     cpu_own_pair pairs[CPU_OWN_PAIRS];
     /* Dtypes that it reads and writes itself; else it is given, and gives, f32. NULL: nothing but f32. */
     bool (*reads)(const fr_step *step, uint16_t dtype);

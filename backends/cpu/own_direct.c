@@ -4,6 +4,9 @@
 #include "base/convert.h"
 #include "conv.h"
 
+/* Images of a fully connected layer that go together: what two register tiles take. */
+enum { FC_IMAGES = 28 };
+
 /* Planes of many channels are better interleaved by whoever writes them. */
 enum { MOST_PLANES = 16 };
 
@@ -40,6 +43,8 @@ static fr_reason trouble(const cpu_direct_kernels *kernels, const fr_step *step,
     const fr_window *k = &step->win;
     if (kernels == NULL)
         return FR_WHY_ISA;
+    if (step->kind == FR_STEP_FC)
+        return cpu_act_scales(step->act) ? FR_WHY_NOT : FR_WHY_ACTIVATION;
     if (step->kind != FR_STEP_CONV)
         return FR_WHY_KIND;
     if (step->groups != 1)
@@ -52,13 +57,18 @@ static fr_reason trouble(const cpu_direct_kernels *kernels, const fr_step *step,
     return !cpu_act_scales(step->act) || (padded && !zero_stays(step)) ? FR_WHY_ACTIVATION : FR_WHY_NOT;
 }
 
-static void describe_ends(const cpu_direct_kernels *kernels, const fr_step *step, const cpu_conv_plan *plan,
-                          cpu_direct *d) {
+static void describe_map(const cpu_direct_kernels *kernels, const fr_step *step, const cpu_conv_plan *plan,
+                         cpu_direct *d) {
+    const fr_window *k = &step->win;
     int32_t lanes = kernels->lanes, map_h;
     d->planar = plan->in.layout == FR_LAYOUT_NCHW;
     d->src_lanes = plan->in.layout == FR_LAYOUT_NHWC ? plan->in.c : fr_layout_block(plan->in.layout);
     d->blocked = plan->out.layout != FR_LAYOUT_NHWC;
     d->place_step = (uint64_t)(d->blocked ? lanes : plan->out.c);
+    d->h = plan->in.h, d->w = plan->in.w;
+    d->out_h = plan->out.h, d->out_w = plan->out.w;
+    d->kh = k->kh, d->kw = k->kw, d->sh = k->sh, d->sw = k->sw, d->dh = k->dh, d->dw = k->dw;
+    d->pad_top = k->pad_top, d->pad_left = k->pad_left;
     fr_conv_map(step, &map_h, &d->map_w);
     d->rows = map_h;
     d->columns = d->map_w;
@@ -68,11 +78,20 @@ static void describe_ends(const cpu_direct_kernels *kernels, const fr_step *step
         d->rows = (plan->out.h - 1) * d->pool_stride + d->pool_side;
         d->columns = (plan->out.w - 1) * d->pool_stride + d->pool_side;
     }
+    d->phase = cpu_direct_phase(d);
     uint64_t out_map = (uint64_t)d->out_h * (uint64_t)d->out_w, map = (uint64_t)map_h * (uint64_t)d->map_w;
     d->block_step = (uint64_t)lanes * (d->blocked ? out_map : 1);
     d->residual_block_step = (uint64_t)lanes * (d->blocked ? map : 1);
-    d->residual_dtype = step->residual ? step->src[1].dtype : FR_F32;
-    d->residual_scale = step->residual && is_byte(step->src[1].dtype) ? step->src[1].scale : 1.0f;
+}
+
+/* A product: images are the places of a map of one row, and their numbers its channels. */
+static void describe_product(const cpu_direct_kernels *kernels, const cpu_conv_plan *plan, cpu_direct *d) {
+    d->src_lanes = plan->in.c;
+    d->place_step = (uint64_t)plan->out.c;
+    d->kh = d->kw = d->sh = d->sw = d->dh = d->dw = 1;
+    d->rows = d->h = d->out_h = 1;
+    d->columns = d->w = d->map_w = d->out_w = d->phase = FC_IMAGES;
+    d->block_step = d->residual_block_step = (uint64_t)kernels->lanes;
 }
 
 /* Sums of integers are scaled anyway: to what dst counts in. */
@@ -95,7 +114,7 @@ static fr_reason plan_direct(const fr_device *device, const fr_step *step, const
     bool int8 = step->compute == FR_PRECISION_INT8;
     if (int8 && !is_byte(plan->in.dtype))
         return FR_WHY_DTYPE;
-    if (plan->in.layout == FR_LAYOUT_NCHW && plan->in.c > MOST_PLANES)
+    if (step->kind == FR_STEP_CONV && plan->in.layout == FR_LAYOUT_NCHW && plan->in.c > MOST_PLANES)
         return FR_WHY_LAYOUT;
     cpu_direct_kind kind = int8 ? CPU_DIRECT_BYTES : plan->in.dtype == FR_BF16 ? CPU_DIRECT_BF16 : CPU_DIRECT_F32;
     if (!kernels->has[kind])
@@ -104,44 +123,43 @@ static fr_reason plan_direct(const fr_device *device, const fr_step *step, const
     *d = (cpu_direct){.kind = (uint8_t)kind,
                       .is_signed = plan->in.dtype == FR_S8,
                       .c_in = plan->in.c,
-                      .h = plan->in.h,
-                      .w = plan->in.w,
                       .c_out = plan->out.c,
-                      .kh = step->win.kh,
-                      .kw = step->win.kw,
-                      .sh = step->win.sh,
-                      .sw = step->win.sw,
-                      .dh = step->win.dh,
-                      .dw = step->win.dw,
-                      .pad_top = step->win.pad_top,
-                      .pad_left = step->win.pad_left,
-                      .out_h = plan->out.h,
-                      .out_w = plan->out.w,
                       .dtype = plan->out.dtype,
                       .per_unit = 1.0f / plan->unit,
                       .act = step->act,
                       .act_a = step->act_a,
-                      .act_b = step->act_b};
-    describe_ends(kernels, step, plan, d);
+                      .act_b = step->act_b,
+                      .residual_dtype = step->residual ? step->src[1].dtype : FR_F32,
+                      .residual_scale = step->residual && is_byte(step->src[1].dtype) ? step->src[1].scale : 1.0f};
+    if (step->kind == FR_STEP_FC)
+        describe_product(kernels, plan, d);
+    else
+        describe_map(kernels, step, plan, d);
     if (kind == CPU_DIRECT_BYTES)
         count_in_units(plan, d);
     use->kernels = kernels;
+    use->is_product = step->kind == FR_STEP_FC;
     use->share_bytes = cpu_direct_scratch_bytes(d, kernels->lanes);
-    use->weight_bytes = cpu_direct_weight_bytes(d, kernels->lanes, kernels->half);
+    use->weight_bytes = cpu_direct_weight_bytes(d, kernels->lanes);
     return FR_WHY_NOT;
 }
 
 /* ---- weights --------------------------------------------------------------------------------------------------------- */
 
-/* Where the words of output o begin, and how far the next of its words is. */
-static uint32_t *output_at(const cpu_direct *d, const cpu_direct_kernels *kernels, int32_t o, uint32_t *words,
-                           int64_t *out_step) {
-    const int32_t lanes = kernels->lanes, outputs = (int32_t)cpu_direct_outputs(d, lanes, kernels->half);
-    const int32_t pair = o / (2 * lanes) * (2 * lanes), block = o / lanes * lanes, left = outputs - pair;
-    const bool paired = left >= 2 * lanes;
-    const int32_t first = paired ? pair : block;
-    *out_step = paired ? 2 * lanes : outputs - block < lanes ? kernels->half : lanes;
-    return words + cpu_direct_taps(d) * d->kh * first + (o - first);
+/* Where an output's words lie. */
+typedef struct output_place {
+    int32_t first, lane, copies; /* first: output of its panel */
+    int64_t step;                /* from word to word */
+} output_place;
+
+static output_place place_of(const cpu_direct *d, const cpu_direct_kernels *kernels, int32_t o) {
+    const int32_t lanes = kernels->lanes, block = o / lanes * lanes, left = d->c_out % lanes;
+    const bool ends_half = left > 0 && left <= kernels->half;
+    if (ends_half && block + left == d->c_out)
+        return (output_place){block, 2 * (o - block), 2, lanes};
+    int32_t pair = o / (2 * lanes) * (2 * lanes), whole = cpu_direct_blocks(d, lanes) * lanes - (ends_half ? lanes : 0);
+    bool paired = whole - pair >= 2 * lanes;
+    return (output_place){paired ? pair : block, o - (paired ? pair : block), 1, paired ? 2 * lanes : lanes};
 }
 
 static void put_weight(const cpu_direct *d, const fr_weights *weights, uint64_t at, int32_t part, uint32_t *word) {
@@ -174,39 +192,45 @@ static int32_t sum_of(const cpu_direct *d, const int8_t *weights, int32_t o) {
     return sum;
 }
 
+static void pack_vectors(const cpu_direct *d, const fr_step *step, const fr_weights *weights, int32_t o, uint32_t *to,
+                         int64_t row) {
+    float bias = step->has_bias ? weights->bias[o] : 0.0f;
+    if (d->kind != CPU_DIRECT_BYTES) {
+        memcpy(to + CPU_DIRECT_START * row, &bias, sizeof bias);
+        return;
+    }
+    int32_t start = d->is_signed ? -128 * sum_of(d, weights->weight_s8, o) : 0;
+    float scale = step->src[0].scale * weights->weight_scale[o] / d->unit;
+    bias /= d->unit;
+    memcpy(to + CPU_DIRECT_START * row, &start, sizeof start);
+    memcpy(to + CPU_DIRECT_SCALE * row, &scale, sizeof scale);
+    memcpy(to + CPU_DIRECT_BIAS * row, &bias, sizeof bias);
+}
+
 static void pack(const cpu_own_use *use, const fr_step *step, const fr_weights *weights, void *to) {
     const cpu_direct *d = &use->is.direct;
     const cpu_direct_kernels *kernels = use->kernels;
     const int64_t row = (int64_t)cpu_direct_blocks(d, kernels->lanes) * kernels->lanes;
-    uint32_t *words = to, *vectors = words + cpu_direct_vectors(d, kernels->lanes, kernels->half);
+    uint32_t *words = to, *vectors = words + cpu_direct_vectors(d, kernels->lanes);
     for (int32_t o = 0; o < d->c_out; o++) {
-        int64_t out_step;
-        uint32_t *at = output_at(d, kernels, o, words, &out_step);
-        pack_output(d, weights, o, at, out_step);
-        float bias = step->has_bias ? weights->bias[o] : 0.0f;
-        if (d->kind != CPU_DIRECT_BYTES) {
-            memcpy(vectors + CPU_DIRECT_START * row + o, &bias, sizeof bias);
-            continue;
+        output_place place = place_of(d, kernels, o);
+        for (int32_t copy = 0; copy < place.copies; copy++) {
+            int32_t lane = place.lane + copy;
+            pack_output(d, weights, o, words + cpu_direct_taps(d) * d->kh * place.first + lane, place.step);
+            pack_vectors(d, step, weights, o, vectors + place.first + lane, row);
         }
-        int32_t start = d->is_signed ? -128 * sum_of(d, weights->weight_s8, o) : 0;
-        float scale = step->src[0].scale * weights->weight_scale[o] / d->unit;
-        bias /= d->unit;
-        memcpy(vectors + CPU_DIRECT_START * row + o, &start, sizeof start);
-        memcpy(vectors + CPU_DIRECT_SCALE * row + o, &scale, sizeof scale);
-        memcpy(vectors + CPU_DIRECT_BIAS * row + o, &bias, sizeof bias);
     }
-    int32_t *offsets = (int32_t *)words + cpu_direct_offsets(d, kernels->lanes, kernels->half);
-    const int32_t phase = cpu_direct_phase(d), plane = (int32_t)cpu_direct_plane(d);
+    int32_t *offsets = (int32_t *)words + cpu_direct_offsets(d, kernels->lanes);
+    const int32_t phase = d->phase, plane = (int32_t)cpu_direct_plane(d);
     for (int32_t word = 0; word < cpu_direct_words(d); word++)
         for (int32_t kx = 0; kx < d->kw; kx++)
             *offsets++ = word * plane + kx * d->dw % d->sw * phase + kx * d->dw / d->sw;
 }
 
-static void run(const cpu_own_use *use, const cpu_own_run *run) {
+static void run_images(const cpu_own_use *use, const cpu_own_run *run) {
     const cpu_direct_kernels *kernels = use->kernels;
     const char *src = run->src, *residual = run->residual;
     char *dst = run->dst;
-    kernels->ready(&use->is.direct, run->scratch);
     for (int32_t i = 0; i < run->images; i++) {
         kernels->run(&use->is.direct, src, run->weights, residual, dst, run->scratch);
         src += use->src_step;
@@ -215,7 +239,26 @@ static void run(const cpu_own_use *use, const cpu_own_run *run) {
     }
 }
 
+static void run_product(const cpu_own_use *use, const cpu_own_run *run) {
+    const cpu_direct_kernels *kernels = use->kernels;
+    cpu_direct d = use->is.direct;
+    for (int32_t i = 0; i < run->images; i += FC_IMAGES) {
+        const char *residual = run->residual;
+        d.columns = d.w = d.map_w = d.out_w = run->images - i < FC_IMAGES ? run->images - i : FC_IMAGES;
+        kernels->run(&d, (const char *)run->src + (uint64_t)i * use->src_step, run->weights,
+                     residual == NULL ? NULL : residual + (uint64_t)i * use->residual_step,
+                     (char *)run->dst + (uint64_t)i * use->dst_step, run->scratch);
+    }
+}
+
+static void run(const cpu_own_use *use, const cpu_own_run *run) {
+    const cpu_direct_kernels *kernels = use->kernels;
+    kernels->ready(&use->is.direct, run->scratch);
+    (use->is_product ? run_product : run_images)(use, run);
+}
+
 const cpu_own cpu_own_direct = {.word = "tile",
+                                .multiplies = true,
                                 .pairs = {{CPU_OWN_BLOCKS, CPU_OWN_BLOCKS},
                                           {FR_LAYOUT_NHWC, FR_LAYOUT_NHWC},
                                           {FR_LAYOUT_NCHW, CPU_OWN_BLOCKS},

@@ -101,15 +101,45 @@ static fr_reason plan_depthwise(const fr_device *device, const fr_step *step, co
                          .act_a = step->act_a,
                          .act_b = step->act_b};
     use->kernels = kernels;
-    use->weight_bytes =
-        (uint64_t)cpu_own_blocks(d->channels, kernels->lanes) * cpu_depthwise_block(d, kernels->lanes) * sizeof(float);
+    d->by_bytes = kernels->bytes != NULL && step->compute == FR_PRECISION_INT8 && d->is_interleaved && d->side == 3 &&
+                  is_byte(d->dst.dtype) && !d->has_residual && d->act != FR_ACT_LEAKY;
+    if (d->by_bytes)
+        use->weight_bytes = (uint64_t)cpu_own_blocks(d->channels, CPU_DEPTHWISE_BYTES) * sizeof(cpu_depthwise_bytes);
+    else
+        use->weight_bytes = (uint64_t)cpu_own_blocks(d->channels, kernels->lanes) *
+                            cpu_depthwise_block(d, kernels->lanes) * sizeof(float);
     return FR_WHY_NOT;
+}
+
+/* 64 channels' bytes, woven from four rows, lie as words of 4 x 16 channels: each 4 channels of 16 in a vector of their own. */
+static void pack_bytes(const cpu_depthwise *d, const fr_step *step, const fr_weights *weights,
+                       cpu_depthwise_bytes *to) {
+    for (int32_t c = 0; c < d->channels; c++) {
+        cpu_depthwise_bytes *block = to + c / CPU_DEPTHWISE_BYTES;
+        const int32_t of_block = c % CPU_DEPTHWISE_BYTES, vector = of_block % 16 / 4,
+                      word = of_block / 16 * 4 + of_block % 4;
+        int32_t sum = 0;
+        for (int32_t ky = 0; ky < 3; ky++)
+            for (int32_t kx = 0; kx < 3; kx++) {
+                int8_t weight = weights->weight_s8[(c * 3 + ky) * 3 + kx];
+                for (int32_t second = 0; second < 2; second++)
+                    block->taps[second][kx][vector][word * 4 + ky + second] = weight;
+                sum += weight;
+            }
+        block->start[vector][word] = d->src.dtype == FR_S8 ? -128 * sum : 0;
+        block->scale[vector][word] = scale_of(step, weights, c) / d->dst.scale;
+        block->bias[vector][word] = step->has_bias ? weights->bias[c] / d->dst.scale : 0.0f;
+    }
 }
 
 static void pack_depthwise(const cpu_own_use *use, const fr_step *step, const fr_weights *weights, void *to) {
     const cpu_depthwise *d = &use->is.depthwise;
     const int32_t lanes = ((const cpu_depthwise_kernels *)use->kernels)->lanes, taps = d->side * d->side;
     bool int8 = step->compute == FR_PRECISION_INT8;
+    if (d->by_bytes) {
+        pack_bytes(d, step, weights, to);
+        return;
+    }
     for (int32_t c = 0; c < d->channels; c++) {
         float *block = (float *)to + (uint64_t)(c / lanes) * cpu_depthwise_block(d, lanes) + c % lanes;
         float unit = int8 || !is_byte(d->src.dtype) ? 1.0f : d->src.scale;
@@ -125,7 +155,10 @@ static void run_depthwise(const cpu_own_use *use, const cpu_own_run *run) {
     const char *src = run->src, *residual = run->residual;
     char *dst = run->dst;
     for (int32_t i = 0; i < run->images; i++, src += use->src_step, dst += use->dst_step) {
-        kernels->run(&use->is.depthwise, src, run->weights, residual, dst);
+        if (use->is.depthwise.by_bytes)
+            kernels->bytes(&use->is.depthwise, src, run->weights, dst);
+        else
+            kernels->run(&use->is.depthwise, src, run->weights, residual, dst);
         residual = residual == NULL ? NULL : residual + use->residual_step;
     }
 }

@@ -88,7 +88,7 @@ static void run(const cpu_own_use *use, const cpu_own_run *run) {
     const char *weights = run->weights, *src = run->src;
     char *dst = run->dst;
     for (int32_t i = 0; i < run->images; i++, src += use->src_step, dst += use->dst_step)
-        kernels->run(&use->is.rows.of, src, 0, (const float *)(const void *)weights,
+        kernels->run(&use->is.rows.of, src, (const float *)(const void *)weights,
                      (const float *)(const void *)(weights + use->is.rows.u_bytes), dst, run->scratch);
 }
 

@@ -18,13 +18,6 @@
 
 #include "foldrun/backend.h"
 
-/* The user's images of one input, side by side as channels: number = (pixel - mean) * scale. */
-typedef struct cpu_wino_pixels {
-    uint16_t dtype, layout; /* U8 or F32; USER_HWC or USER_CHW */
-    int32_t image_c;
-    const float *mean, *scale; /* [image_c] */
-} cpu_wino_pixels;
-
 typedef struct cpu_wino_rows { /* 3x3, stride 1, dilation 1, one group */
     int32_t h, w, pad_top, pad_left, c_in, c_out;
     int32_t out_h, out_w;            /* what is wanted of the conv's map: with a pool, what its windows cover */
@@ -38,17 +31,13 @@ typedef struct cpu_wino_rows { /* 3x3, stride 1, dilation 1, one group */
     float per_unit;                  /* U8, S8: stored = number * per_unit */
     uint16_t act;                    /* NONE, RELU, CLIP or LEAKY; act(0) = 0 where out_blocks has padding */
     float act_a, act_b;
-    bool from_pixels; /* src is the user's images, not a map */
-    cpu_wino_pixels pixels;
 } cpu_wino_rows;
 
 typedef struct cpu_wino_rows_kernels {
     int32_t lanes;
     void (*weights)(const cpu_wino_rows *w, const float *weight, float *u); /* cpu_wino_rows_weight_count floats */
-    /* One input, of which so many images exist (where they are pixels). bias: out_blocks * lanes floats; scratch:
-     * cpu_wino_rows_scratch_bytes, 64-byte aligned */
-    void (*run)(const cpu_wino_rows *w, const void *src, int32_t images, const float *u, const float *bias, void *dst,
-                float *scratch);
+    /* One image. bias: out_blocks * lanes floats; scratch: cpu_wino_rows_scratch_bytes, 64-byte aligned */
+    void (*run)(const cpu_wino_rows *w, const void *src, const float *u, const float *bias, void *dst, float *scratch);
 } cpu_wino_rows_kernels;
 
 /* Rows are worked on in strips of so many tiles, these in groups. */

@@ -43,11 +43,11 @@ static bool is_smooth(const fr_step *step) {
 /*
  * Inexact candidates of int8 and bf16 steps: Winograd with factors of 16 bits, rounded so that sums of 64 channels stay in 32.
  * A factor of the maps is off by 2^-16 of the largest that it may be, which is some 50 times what it mostly is; one of the
- * weights by 2^-17 times the channels, of their mean. The sums' transforms let errors grow up to 8 times as much as sums, and
- * the largest error of a map is 5.6 times the usual one. Errors add up as the root of their number, K, while magnitudes add up.
+ * weights by 2^-17 times the channels, of their mean. The sums' transforms let errors grow up to 10 times as much as sums, and
+ * the largest error of a map is 7 times the usual one. Errors add up as the root of their number, K, while magnitudes add up.
  */
 static double fixed_point_allowed(const fr_step *step, double magnitude) {
-    double channels = fmin((double)step->src[0].c, 64.0), each = 45.0 * (50.0 + 0.5 * fmax(channels, 4.0)) * 0x1p-16;
+    double channels = fmin((double)step->src[0].c, 64.0), each = 70.0 * (50.0 + 0.5 * fmax(channels, 4.0)) * 0x1p-16;
     return each * magnitude / sqrt(fr_check_sum_length(step));
 }
 

@@ -60,7 +60,9 @@ static const conv_shape shapes[] = {
     {17, 13, 13, 17, 3, 3, 2, 2, 1, {1, 1, 1, 1}, 17},
     {45, 9, 9, 45, 5, 5, 1, 1, 1, {2, 2, 2, 2}, 45},
     {8, 9, 9, 16, 3, 3, 1, 1, 1, {1, 1, 1, 1}, 8},
-    {3, 11, 70, 22, 3, 3, 1, 1, 1, {1, 1, 1, 1}, 1}, /* a first layer, wide */
+    {3, 11, 70, 22, 3, 3, 1, 1, 1, {1, 1, 1, 1}, 1},  /* a first layer, wide */
+    {80, 7, 35, 80, 3, 3, 1, 1, 1, {1, 1, 1, 1}, 80}, /* more channels and places than one tile holds */
+    {40, 8, 31, 48, 5, 5, 1, 1, 1, {2, 2, 2, 2}, 2},
 };
 
 typedef struct epilogue {
@@ -152,6 +154,13 @@ static fr_status add_int8(conf_list *list) {
         step.dst.dtype = FR_U8;
         FR_TRY(conf_add(list, &step, false, 0));
         fr_make_pooled(&step, FR_POOL_MAX, fr_make_window(3, 2, 0), false);
+        FR_TRY(conf_add(list, &step, false, 0));
+    }
+    for (int32_t groups = 6; groups <= 72; groups += 66) { /* signed sources by groups, and depthwise */
+        fr_step step = fr_make_conv(2, 72, 6, 9, 72, fr_make_window(3, 1, 1), groups);
+        fr_make_of_type(&step, FR_MAKE_INT8);
+        step.src[0].dtype = FR_S8;
+        step.dst.dtype = FR_S8;
         FR_TRY(conf_add(list, &step, false, 0));
     }
     return FR_OK;

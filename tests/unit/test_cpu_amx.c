@@ -340,7 +340,8 @@ static void check_shape(const shape *s, uint16_t from, filling fills, const cpu_
         c.a.act = acts[turn % 5];
         c.a.act_a = c.a.act == FR_ACT_CLIP ? 0.0f : 0.25f;
         c.a.act_b = 6.0f;
-        c.a.per_unit = fills == FULL_RANGE ? 0x1p-13f : 0.25f;
+        bool bytes = c.a.dtype == FR_U8 || c.a.dtype == FR_S8;
+        c.a.per_unit = !bytes ? 1.0f : fills == FULL_RANGE ? 0x1p-13f : 0.25f;
         c.a.from_blocks = c.a.to_blocks = way == 1;
         check_one(&c, kernels, turn % 3 > 0);
     }

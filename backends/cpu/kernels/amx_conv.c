@@ -48,8 +48,8 @@ static void CPU_LEVEL_FN(amx_pack)(const cpu_amx *a, const void *weight, const f
         for (int32_t ky = 0; ky < a->kh; ky++)
             for (int32_t from = 0; from < a->kw * a->place_bytes; from += 4, group += CPU_AMX_ROW_BYTES)
                 pack_group(a, weight, out, ky, from, group);
-        scales[out] = src_scale * (scale == NULL ? 1.0f : scale[out]);
-        biases[out] = bias == NULL ? 0.0f : bias[out];
+        scales[out] = src_scale * (scale == NULL ? 1.0f : scale[out]) * a->per_unit;
+        biases[out] = bias == NULL ? 0.0f : bias[out] * a->per_unit;
     }
 }
 
@@ -175,6 +175,33 @@ static __attribute__((noinline)) void multiply_bf16(const cpu_amx *a, const amx_
 
 /* ---- output ------------------------------------------------------------------------------------------------------------------------- */
 
+/* Sums are counted in units of dst from their scales on, so that its range and the activation's are one. */
+typedef struct amx_range {
+    float lowest, highest, slope; /* slope: below zero, of LEAKY */
+} amx_range;
+
+static amx_range range_of(const cpu_amx *a) {
+    const float infinity = __builtin_inff();
+    const bool bytes = a->dtype == FR_U8 || a->dtype == FR_S8;
+    const float least = !bytes              ? -infinity
+                        : a->dtype == FR_U8 ? 0.0f
+                                            : -128.0f,
+                most = !bytes              ? infinity
+                       : a->dtype == FR_U8 ? 255.0f
+                                           : 127.0f;
+    float lowest = a->act == FR_ACT_CLIP   ? a->act_a * a->per_unit
+                   : a->act == FR_ACT_RELU ? 0.0f
+                                           : least,
+          highest = a->act == FR_ACT_CLIP ? a->act_b * a->per_unit : most;
+    return (amx_range){lowest < least  ? least
+                       : lowest > most ? most
+                                       : lowest,
+                       highest < least  ? least
+                       : highest > most ? most
+                                        : highest,
+                       a->act_a};
+}
+
 /* A group of up to 16 places of a row, and one of up to 16 outs. */
 typedef struct amx_out {
     const cpu_amx *a;
@@ -183,6 +210,7 @@ typedef struct amx_out {
     uint64_t step;  /* from place to place, in elements */
     int32_t places; /* to be written */
     int32_t outs;   /* that there are; the padding of a block is written as zeros */
+    amx_range range;
 } amx_out;
 
 static inline vf numbers_of(const float *sums, bool int8) {
@@ -200,50 +228,106 @@ static inline vf numbers_of(const float *sums, bool int8) {
 #endif
 }
 
-static inline vf finish(const amx_out *o, int32_t place, int32_t out, bool int8) {
-    const cpu_amx *a = o->a;
-    vf x = vf_fma(numbers_of(o->sums + place * SIDE + out, int8), vf_load(o->scale + out), vf_load(o->bias + out));
-    return vf_act(a->act, vf_all(a->act_a), vf_all(a->act_b), x);
+/* Where the range is known to hold: integers are never NaN. */
+static inline void put_ranged(uint16_t dtype, void *dst, uint64_t at, vf x) {
+#if defined(__AVX512F__)
+    if (dtype == FR_U8 || dtype == FR_S8) {
+        _mm_storeu_si128((__m128i *)(void *)((uint8_t *)dst + at), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
+        return;
+    }
+#endif
+    vf_put(dtype, 1.0f, dst, at, x);
 }
 
-/* Inlined for constant dtype and int8. */
-TILE_INLINE void put_full(const amx_out *o, const uint16_t dtype, const bool int8) {
-    const float per_unit = o->a->per_unit;
-    for (int32_t place = 0; place < o->places; place++)
-        for (int32_t out = 0; out < SIDE; out += VF)
-            vf_put(dtype, per_unit, o->dst, (uint64_t)place * o->step + (uint64_t)out, finish(o, place, out, int8));
+/* The `outs` first of 16 stored numbers; each size as it was written, which is how a processor hands it on. */
+static inline void store_some(uint64_t width, void *to, const void *stored, int32_t outs) {
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+    const __mmask16 mask = (__mmask16)((1u << outs) - 1);
+    switch (width) {
+    case 1: _mm_mask_storeu_epi8(to, mask, _mm_loadu_si128(stored)); break;
+    case 2: _mm256_mask_storeu_epi16(to, mask, _mm256_loadu_si256(stored)); break;
+    default: _mm512_mask_storeu_ps(to, mask, _mm512_loadu_ps(stored)); break;
+    }
+#else
+    memcpy(to, stored, (uint64_t)outs * width);
+#endif
 }
 
-static __attribute__((noinline)) void put_tail(const amx_out *o, bool int8) {
-    const uint64_t width = fr_dtype_bytes((fr_dtype)o->a->dtype);
-    const uint64_t bytes = (uint64_t)(o->a->to_blocks ? SIDE : o->outs) * width;
+/* One vector of outs, at all places. Inlined for constant dtype, int8, leaky and whole. */
+TILE_INLINE void put_column(const amx_out *o, const int32_t out, const uint16_t dtype, const bool int8,
+                            const bool leaky, const bool whole) {
+    const vf scale = vf_load(o->scale + out), bias = vf_load(o->bias + out), lowest = vf_all(o->range.lowest),
+             highest = vf_all(o->range.highest), slope = vf_all(o->range.slope);
+    const float *sums = o->sums + out;
+    const uint64_t step = o->step;
+    const int32_t places = o->places;
+    char *dst = o->dst;
+    uint64_t at = (uint64_t)out;
+    for (int32_t place = 0; place < places; place++, sums += SIDE, at += step) {
+        vf x = vf_fma(numbers_of(sums, int8), scale, bias);
+        if (leaky)
+            x = vf_act(FR_ACT_LEAKY, slope, slope, x);
+        x = vf_min(highest, vf_max(lowest, x)); /* the constant first: NaN comes out as it went in */
+        if (!whole)
+            vf_store((float *)(void *)dst + at, x);
+        else if (int8)
+            put_ranged(dtype, dst, at, x);
+        else
+            vf_put(dtype, 1.0f, dst, at, x);
+    }
+}
+
+TILE_INLINE void put_columns(const amx_out *o, const uint16_t dtype, const bool int8, const bool leaky,
+                             const bool whole) {
+    for (int32_t out = 0; out < SIDE; out += VF)
+        put_column(o, out, dtype, int8, leaky, whole);
+}
+
+/* Numbers first, then what there is of them. */
+static __attribute__((noinline)) void put_some(const amx_out *o, bool int8) {
+    const uint16_t dtype = o->a->dtype;
+    const uint64_t width = fr_dtype_bytes((fr_dtype)dtype);
+    float numbers[SUMS];
+    amx_out to_numbers = *o;
+    to_numbers.dst = (char *)numbers;
+    to_numbers.step = SIDE;
+    if (int8)
+        put_columns(&to_numbers, FR_F32, true, o->a->act == FR_ACT_LEAKY, false);
+    else
+        put_columns(&to_numbers, FR_F32, false, o->a->act == FR_ACT_LEAKY, false);
     for (int32_t place = 0; place < o->places; place++) {
-        float row[SIDE];
-        char stored[SIDE * sizeof(float)];
-        for (int32_t out = 0; out < SIDE; out += VF)
-            vf_store(row + out, finish(o, place, out, int8));
-        for (int32_t out = o->outs; out < SIDE; out++)
+        float *row = numbers + place * SIDE;
+        char *to = o->dst + (uint64_t)place * o->step * width, stored[SIDE * sizeof(float)];
+        for (int32_t out = o->outs; out < SIDE && o->a->to_blocks; out++)
             row[out] = 0.0f;
         for (int32_t out = 0; out < SIDE; out += VF)
-            vf_put(o->a->dtype, o->a->per_unit, stored, (uint64_t)out, vf_load(row + out));
-        copy_some(o->dst + (uint64_t)place * o->step * width, stored, bytes);
+            vf_put(dtype, 1.0f, o->a->to_blocks ? to : stored, (uint64_t)out, vf_load(row + out));
+        if (!o->a->to_blocks)
+            store_some(width, to, stored, o->outs);
     }
+}
+
+TILE_INLINE void put_whole(const amx_out *o, const uint16_t dtype, const bool int8) {
+    if (o->a->act == FR_ACT_LEAKY)
+        put_columns(o, dtype, int8, true, true);
+    else
+        put_columns(o, dtype, int8, false, true);
 }
 
 static __attribute__((noinline)) void put_int8(const amx_out *o) {
     switch (o->a->dtype) {
-    case FR_F32: put_full(o, FR_F32, true); break;
-    case FR_BF16: put_full(o, FR_BF16, true); break;
-    case FR_U8: put_full(o, FR_U8, true); break;
-    default: put_full(o, FR_S8, true); break;
+    case FR_F32: put_whole(o, FR_F32, true); break;
+    case FR_BF16: put_whole(o, FR_BF16, true); break;
+    case FR_U8: put_whole(o, FR_U8, true); break;
+    default: put_whole(o, FR_S8, true); break;
     }
 }
 
 static __attribute__((noinline)) void put_bf16(const amx_out *o) {
     switch (o->a->dtype) {
-    case FR_F32: put_full(o, FR_F32, false); break;
-    case FR_BF16: put_full(o, FR_BF16, false); break;
-    default: put_full(o, o->a->dtype, false); break;
+    case FR_F32: put_whole(o, FR_F32, false); break;
+    case FR_BF16: put_whole(o, FR_BF16, false); break;
+    default: put_whole(o, o->a->dtype, false); break;
     }
 }
 
@@ -256,6 +340,7 @@ typedef struct amx_image {
     const float *scale, *bias;
     char *dst, *rows;
     float *sums;
+    amx_range range;
 } amx_image;
 
 /* Group g of the image's places, tile `out` of its outs; sums are this group's and tile's. */
@@ -273,9 +358,10 @@ static void put(const amx_image *image, int32_t g, int32_t out, const float *sum
                  image->dst + at * fr_dtype_bytes((fr_dtype)a->dtype),
                  step,
                  a->out_w - x < SIDE ? a->out_w - x : SIDE,
-                 a->c_out - (int32_t)first < SIDE ? a->c_out - (int32_t)first : SIDE};
+                 a->c_out - (int32_t)first < SIDE ? a->c_out - (int32_t)first : SIDE,
+                 image->range};
     if (o.outs < SIDE)
-        put_tail(&o, cpu_amx_is_int8(a));
+        put_some(&o, cpu_amx_is_int8(a));
     else if (cpu_amx_is_int8(a))
         put_int8(&o);
     else
@@ -336,7 +422,8 @@ static void CPU_LEVEL_FN(amx_run)(const cpu_amx *a, int32_t images, const void *
                        .bias = scales + a->out_tiles * SIDE,
                        .dst = dst,
                        .rows = scratch,
-                       .sums = (float *)(void *)((char *)scratch + kept_bytes)};
+                       .sums = (float *)(void *)((char *)scratch + kept_bytes),
+                       .range = range_of(a)};
     memset(scratch, 0, kept_bytes);
     tiles_configure(&a->config);
     for (int32_t i = 0; i < images; i++, image.src += src_step, image.dst += dst_step)

@@ -31,8 +31,7 @@ typedef struct job {
     const char *residual;
     char *dst;
     vf lowest, highest; /* of the activation, where it is a clip */
-    bool is_late;       /* the activation, which waits for the residual or is no clip */
-    bool is_own;        /* dst is what the tiles can write */
+    bool is_plain;      /* nothing but a clip is done to sums */
 } job;
 
 /* Some blocks of outputs that are computed together. */
@@ -57,8 +56,13 @@ static int32_t used_of(const cpu_direct *d, int32_t block) {
 static cpu_sink sink_of(const job *j, int32_t block, int32_t y) {
     const cpu_direct *d = j->d;
     uint64_t at = (uint64_t)block * d->block_step + (uint64_t)y * (uint64_t)d->out_w * d->place_step;
-    return (cpu_sink){j->dst + at * fr_dtype_bytes((fr_dtype)d->dtype), d->place_step, d->dtype, used_of(d, block),
-                      d->per_unit};
+    return (cpu_sink){j->dst + at * fr_dtype_bytes((fr_dtype)d->dtype),
+                      d->place_step,
+                      d->dtype,
+                      used_of(d, block),
+                      d->per_unit,
+                      j->lowest,
+                      j->highest};
 }
 
 /* ---- after the sums ----------------------------------------------------------------------------------------------------- */
@@ -69,9 +73,11 @@ static inline vf residual_at(const cpu_direct *d, const char *residual, uint64_t
     if (used == VF && d->residual_dtype == FR_F32)
         return vf_mul(vf_load((const float *)(const void *)from), vf_all(d->residual_scale));
 #if defined(__AVX512F__)
-    if (used == VF && d->residual_dtype == FR_BF16)
-        return _mm512_castsi512_ps(
-            _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)from)), 16));
+    if (used == VF && d->residual_dtype == FR_BF16) {
+        __m256i halves = _mm256_loadu_si256((const __m256i *)(const void *)from);
+        vf numbers = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+        return vf_mul(numbers, vf_all(d->residual_scale));
+    }
     if (used == VF) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)from);
         __m512i wide = d->residual_dtype == FR_U8 ? _mm512_cvtepu8_epi32(bytes) : _mm512_cvtepi8_epi32(bytes);
@@ -84,13 +90,13 @@ static inline vf residual_at(const cpu_direct *d, const char *residual, uint64_t
 }
 
 /* The first operands are the constants: NaN comes out as it went in. */
-static inline vf late_act(const job *j, vf x) {
+static inline vf activated(const job *j, vf x, bool clips) {
     if (j->d->act == FR_ACT_LEAKY)
-        return vf_fma(vf_all(j->d->act_a), vf_min(vf_all(0), x), vf_max(vf_all(0), x));
-    return vf_min(j->highest, vf_max(j->lowest, x));
+        x = vf_fma(vf_all(j->d->act_a), vf_min(vf_all(0), x), vf_max(vf_all(0), x));
+    return clips ? vf_min(j->highest, vf_max(j->lowest, x)) : x;
 }
 
-/* A row of sums: the residual is added, and the activation applied where it was not. The sums stay, or go to dst. */
+/* A row of sums: residual and activation, and then to dst, or back where a pool reads them, which leaves the clip to it. */
 static void finish_row(const job *j, int32_t block, int32_t y, float *sums, uint64_t step) {
     const cpu_direct *d = j->d;
     const uint64_t at = (uint64_t)block * d->residual_block_step + (uint64_t)y * (uint64_t)d->map_w * d->place_step;
@@ -101,8 +107,7 @@ static void finish_row(const job *j, int32_t block, int32_t y, float *sums, uint
         vf number = vf_load(sums);
         if (j->residual != NULL)
             number = vf_add(number, residual_at(d, j->residual, at + (uint64_t)x * d->place_step, used));
-        if (j->is_late)
-            number = late_act(j, number);
+        number = activated(j, number, !stays);
         if (stays)
             vf_store(sums, number);
         else
@@ -131,20 +136,20 @@ static void pool_rows(const job *j, panel p, int32_t y, int64_t ring_row) {
 static bool is_straight(const job *j, panel p) {
     const cpu_direct *d = j->d;
     int32_t used = used_of(d, p.first + p.blocks - 1);
-    return (d->dtype == FR_F32 || j->is_own) && d->pool_side == 0 && !j->is_late &&
+    return j->is_plain && d->dtype == j->tiles->own && d->pool_side == 0 &&
            (used == VF || (p.is_half && used == DIRECT_HALF));
 }
 
 /* skipped: rows of the filter that lie above the map. */
 static void panel_row(const job *j, panel p, int32_t y, int32_t skipped, direct_row *r) {
     const cpu_direct *d = j->d;
-    const int32_t blocks = cpu_direct_blocks(d, VF), width = p.is_half ? DIRECT_HALF : p.blocks * VF;
+    const int32_t blocks = cpu_direct_blocks(d, VF);
     const int64_t ring_row = (int64_t)d->columns * blocks * VF, next = (int64_t)blocks * VF;
-    const uint32_t *vectors = j->weights + cpu_direct_vectors(d, VF, DIRECT_HALF) + (int64_t)p.first * VF;
-    const bool straight = is_straight(j, p), own = straight && d->dtype != FR_F32;
+    const uint32_t *vectors = j->weights + cpu_direct_vectors(d, VF) + (int64_t)p.first * VF;
+    const bool straight = is_straight(j, p);
     const direct_width w = p.is_half ? DIRECT_LAST_HALF : p.blocks == 2 ? DIRECT_PAIR : DIRECT_BLOCK;
     float *sums = j->sums + (d->pool_side > 0 ? y % d->pool_side * ring_row : 0) + (int64_t)p.first * VF * d->columns;
-    r->weights = j->weights + cpu_direct_taps(d) * ((int64_t)d->kh * p.first * VF + skipped * width);
+    r->weights = j->weights + cpu_direct_taps(d) * ((int64_t)d->kh * p.first + skipped * p.blocks) * VF;
     r->start = vectors;
     r->scale = (const float *)(const void *)(vectors + CPU_DIRECT_SCALE * next);
     r->bias = (const float *)(const void *)(vectors + CPU_DIRECT_BIAS * next);
@@ -152,10 +157,10 @@ static void panel_row(const job *j, panel p, int32_t y, int32_t skipped, direct_
     r->out_place = straight ? d->place_step : (uint64_t)(p.blocks * VF);
     r->out_block = straight ? d->block_step : VF;
     r->pads = straight && d->blocked;
-    (own ? j->tiles->own_row : j->tiles->row)[w](r);
+    (straight ? j->tiles->own_row : j->tiles->row)[w](r);
     if (straight)
         return;
-    for (int32_t b = 0; b < p.blocks && (d->pool_side == 0 || j->is_late); b++)
+    for (int32_t b = 0; b < p.blocks && (d->pool_side == 0 || !j->is_plain); b++)
         finish_row(j, p.first + b, y, sums + b * VF, r->out_place);
     if (d->pool_side > 0)
         pool_rows(j, p, y, ring_row);
@@ -173,11 +178,10 @@ static job job_of(const cpu_direct *d, const void *weights, const void *residual
              .sums = (float *)scratch + cpu_direct_strip_words(d),
              .residual = residual,
              .dst = dst,
-             .is_late = residual != NULL || d->act == FR_ACT_LEAKY,
-             .is_own = d->dtype == tiles[d->kind]->own};
+             .is_plain = residual == NULL && d->act != FR_ACT_LEAKY};
     j.lowest = vf_all(d->act == FR_ACT_RELU ? 0.0f : d->act == FR_ACT_CLIP ? d->act_a : -infinity);
     j.highest = vf_all(d->act == FR_ACT_CLIP ? d->act_b : infinity);
-    if (d->kind == CPU_DIRECT_BYTES && d->dtype == FR_U8 && !j.is_late) { /* in what dst counts */
+    if (d->kind == CPU_DIRECT_BYTES && d->dtype == FR_U8) { /* in what dst counts */
         j.lowest = vf_max(j.lowest, vf_all(0.0f));
         j.highest = vf_min(j.highest, vf_all(255.0f));
     }
@@ -198,11 +202,11 @@ static void CPU_LEVEL_FN(direct_run)(const cpu_direct *d, const void *src, const
     const job j = job_of(d, weights, residual, dst, scratch);
     const int32_t ring = cpu_direct_ring(d), blocks = cpu_direct_blocks(d, VF);
     const int64_t row = cpu_direct_strip_row(d);
-    direct_row r = {.offsets = (const int32_t *)(j.weights + cpu_direct_offsets(d, VF, DIRECT_HALF)),
+    direct_row r = {.offsets = (const int32_t *)(j.weights + cpu_direct_offsets(d, VF)),
                     .taps = cpu_direct_taps(d),
                     .columns = d->columns,
-                    .lowest = j.is_late ? vf_all(-__builtin_inff()) : j.lowest,
-                    .highest = j.is_late ? vf_all(__builtin_inff()) : j.highest};
+                    .lowest = j.lowest,
+                    .highest = j.highest};
     int32_t loaded = 0; /* rows of the source so far */
     for (int32_t y = 0; y < d->rows; y++) {
         int32_t top = y * d->sh - d->pad_top, end = top + ring < d->h ? top + ring : d->h;

@@ -19,16 +19,42 @@ static inline void words_turn(const char *src, uint64_t step, __m128i flip, uint
         _mm_storeu_si128((__m128i *)(void *)(to + i * plane), _mm_xor_si128(words[i], flip));
 }
 
+/* 8 words of 8 places. */
+static inline void words_turn_8(const char *src, uint64_t step, __m128i flip, uint32_t *to, int64_t plane) {
+    __m256i flips = _mm256_broadcastsi128_si256(flip), half[2][4];
+    for (int h = 0; h < 2; h++) { /* 4 words of all places: those of place 0 and 4, 1 and 5, ... side by side */
+        __m256i in[4];
+        for (int i = 0; i < 4; i++) {
+            const char *low = src + (uint64_t)i * step + (size_t)h * 16, *high = low + 4 * step;
+            in[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)low)),
+                                            _mm_loadu_si128((const __m128i *)(const void *)high), 1);
+        }
+        __m256i ab = _mm256_unpacklo_epi32(in[0], in[1]), cd = _mm256_unpacklo_epi32(in[2], in[3]),
+                ab2 = _mm256_unpackhi_epi32(in[0], in[1]), cd2 = _mm256_unpackhi_epi32(in[2], in[3]);
+        half[h][0] = _mm256_unpacklo_epi64(ab, cd);
+        half[h][1] = _mm256_unpackhi_epi64(ab, cd);
+        half[h][2] = _mm256_unpacklo_epi64(ab2, cd2);
+        half[h][3] = _mm256_unpackhi_epi64(ab2, cd2);
+    }
+    for (int i = 0; i < 8; i++)
+        _mm256_storeu_si256((__m256i *)(void *)(to + i * plane), _mm256_xor_si256(half[i / 4][i % 4], flips));
+}
+
 /* `count` places, `step` bytes apart: their first `bytes` bytes as words, the last filled up with zeros. */
 static inline void interleaved_words(const char *src, uint64_t step, int32_t count, int32_t bytes, uint32_t flip,
                                      uint32_t *to, int64_t plane) {
-    int32_t whole = bytes / 4, fours = whole / 4 * 4, places = count / 4 * 4;
-    __m128i flips = _mm_set1_epi32((int32_t)flip);
-    for (int32_t p = 0; p < places; p += 4)
-        for (int32_t w = 0; w < fours; w += 4)
-            words_turn(src + (uint64_t)p * step + (size_t)w * 4, step, flips, to + w * plane + p, plane);
-    for (int32_t w = 0; w < whole; w++)
-        for (int32_t p = w < fours ? places : 0; p < count; p++) {
+    const int32_t whole = bytes / 4;
+    const __m128i flips = _mm_set1_epi32((int32_t)flip);
+    const int32_t least = whole < count ? whole : count, side = least >= 8 ? 8 : 4;
+    const bool turns = least >= 4; /* what is left over is turned with some of what was before it */
+    for (int32_t p = 0; turns && p < count; p += side)
+        for (int32_t w = 0; w < whole; w += side) {
+            int32_t place = p + side <= count ? p : count - side, word = w + side <= whole ? w : whole - side;
+            (side == 8 ? words_turn_8 : words_turn)(src + (uint64_t)place * step + (size_t)word * 4, step, flips,
+                                                    to + word * plane + place, plane);
+        }
+    for (int32_t w = 0; !turns && w < whole; w++)
+        for (int32_t p = 0; p < count; p++) {
             uint32_t word;
             memcpy(&word, src + (uint64_t)p * step + (size_t)w * 4, sizeof word);
             to[w * plane + p] = word ^ flip;
@@ -109,7 +135,7 @@ static inline uint32_t strip_flip(const cpu_direct *d) {
 
 /* Row y of the map. What lies beside it in the strip is padding already, and stays. */
 static void strip_row(const cpu_direct *d, const char *src, int32_t y, const uint32_t *nothing, uint32_t *to) {
-    const int32_t each = cpu_direct_per_word(d), phase = cpu_direct_phase(d);
+    const int32_t each = cpu_direct_per_word(d), phase = d->phase;
     const int64_t plane = cpu_direct_plane(d);
     const uint64_t item = 4u / (uint32_t)each, row = (uint64_t)y * (uint64_t)d->w,
                    map = (uint64_t)d->h * (uint64_t)d->w;

@@ -33,10 +33,14 @@ ALWAYS_INLINE tile_place place_of(const cpu_fixed *f, int64_t tile) {
     return (tile_place){(int32_t)(line / down), (int32_t)(line % down) * DOWN, (int32_t)(tile % across) * ACROSS};
 }
 
-/* Pairs of channels that a block of V has, from channel `first` on. */
-ALWAYS_INLINE int32_t pairs_of(const cpu_fixed *f, int32_t block) {
-    int32_t left = f->c_in - block * VH;
-    return left >= VH ? VF : f->src.dtype == FR_F32 ? (left < VF ? left : VF) : (left + 1) / 2;
+/* From place to place of V and M, in elements. An odd number of vectors: else the places of a tile share few sets of the
+ * cache. */
+ALWAYS_INLINE int64_t v_step_of(const cpu_fixed *f, int32_t rows) {
+    return ((int64_t)rows * cpu_fixed_in_blocks(f, &KERNELS) * TILES | 1) * VH;
+}
+
+ALWAYS_INLINE int64_t m_step_of(const cpu_fixed *f, int32_t rows) {
+    return ((int64_t)rows * cpu_fixed_out_blocks(f, &KERNELS) * TILES | 1) * VF;
 }
 
 #include "fixed_input.h"
@@ -52,8 +56,8 @@ static void run_all(const cpu_fixed *f, const void *packed, const void *src, con
     const int32_t rows = cpu_fixed_chunk_rows(f, &KERNELS);
     const int64_t tiles = cpu_fixed_tile_count(f, &KERNELS), chunk = (int64_t)rows * TILES;
     int16_t *v = scratch;
-    float *m = (float *)(void *)(v + (int64_t)PLACES * rows * cpu_fixed_in_blocks(f, &KERNELS) * TILES * VH);
-    float *units = m + (int64_t)PLACES * rows * cpu_fixed_out_blocks(f, &KERNELS) * TILES * VF;
+    float *m = (float *)(void *)(v + PLACES * v_step_of(f, rows));
+    float *units = m + PLACES * m_step_of(f, rows);
     image_units image = {.image = -1};
     for (int64_t first = 0; first < tiles; first += chunk) {
         int64_t last = first + chunk < tiles ? first + chunk : tiles;

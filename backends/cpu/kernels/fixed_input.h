@@ -18,6 +18,7 @@ ALWAYS_INLINE int64_t offset_of(const window *w, int y, int x) {
 ALWAYS_INLINE void whole_tile(uint16_t dtype, const void *src, const window *w, const halves *h, bool is_inside,
                               int16_t *v, int64_t v_step) {
     vh half[IN_DOWN][IN_ACROSS];
+    ROLLED
     for (int x = 0; x < IN_ACROSS; x++) {
         vh d[IN_DOWN], t[IN_DOWN];
         for (int y = 0; y < IN_DOWN; y++)
@@ -26,6 +27,7 @@ ALWAYS_INLINE void whole_tile(uint16_t dtype, const void *src, const window *w, 
         for (int y = 0; y < IN_DOWN; y++)
             half[y][x] = t[y];
     }
+    ROLLED
     for (int y = 0; y < IN_DOWN; y++) {
         vh t[IN_ACROSS];
         LINES(whole_second, ACROSS)(half[y], t, LINES(BITS, DOWN));
@@ -38,6 +40,7 @@ ALWAYS_INLINE void whole_tile(uint16_t dtype, const void *src, const window *w, 
 ALWAYS_INLINE void real_tile(uint16_t dtype, const void *src, const window *w, const halves *h, bool is_inside,
                              const float scales[PLACES], int16_t *v, int64_t v_step) {
     vf half[2][IN_DOWN][IN_ACROSS];
+    ROLLED
     for (int x = 0; x < IN_ACROSS; x++) {
         vf d[2][IN_DOWN], t[2][IN_DOWN];
         for (int y = 0; y < IN_DOWN; y++) {
@@ -51,6 +54,7 @@ ALWAYS_INLINE void real_tile(uint16_t dtype, const void *src, const window *w, c
                 half[k][y][x] = t[k][y];
         }
     }
+    ROLLED
     for (int y = 0; y < IN_DOWN; y++) {
         vf t[2][IN_ACROSS];
         for (int k = 0; k < 2; k++)
@@ -85,7 +89,7 @@ ALWAYS_INLINE void input_tiles(uint16_t dtype, const cpu_fixed *f, const void *s
                                int64_t last, int32_t rows, image_units *units, int16_t *v, float *units_of_tiles) {
     const bool is_whole = dtype == FR_U8 || dtype == FR_S8;
     const int32_t in_blocks = cpu_fixed_in_blocks(f, &KERNELS);
-    const int64_t v_step = (int64_t)rows * in_blocks * TILES * VH, block_step = f->src.block_step;
+    const int64_t v_step = v_step_of(f, rows), block_step = f->src.block_step;
     for (int64_t tile = first; tile < last; tile++) {
         tile_place at = place_of(f, tile);
         int64_t row = (tile - first) / TILES, lane = (tile - first) % TILES;

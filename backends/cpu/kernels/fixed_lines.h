@@ -11,6 +11,12 @@
 
 #include "vec16.h"
 
+/* Before a loop over lines: written out, all of a tile's numbers would be at work at once, and most of them in memory. */
+#if defined(__clang__)
+#define ROLLED CPU_PRAGMA(clang loop unroll(disable))
+#else
+#define ROLLED CPU_PRAGMA(GCC unroll 1)
+#endif
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 #if defined(__AVX2__) && defined(__FMA__)

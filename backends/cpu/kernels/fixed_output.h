@@ -7,16 +7,14 @@ typedef struct out_block {
     int64_t m_step;     /* from place to place */
     const float *units; /* of M, by place */
     int64_t units_step;
-    vf image, bias, lowest, highest, slope;
+    vf image, bias, lowest, highest;
     const char *residual; /* at the tile's first output, or NULL */
     char *dst;
     int32_t tall, wide, channels; /* that lie on the map, and that exist */
 } out_block;
 
 /* Constants are first operands: NaN comes out as it went in. */
-ALWAYS_INLINE vf finish(const out_block *o, vf x) {
-    if (o->f->act == FR_ACT_LEAKY)
-        x = vf_add(vf_max(vf_all(0), x), vf_mul(o->slope, vf_min(vf_all(0), x)));
+ALWAYS_INLINE vf clamped(const out_block *o, vf x) {
     return vf_min(o->highest, vf_max(o->lowest, x));
 }
 
@@ -48,7 +46,7 @@ NOT_INLINE void put_some(uint16_t dtype, char *dst, vf x, int32_t channels, bool
     memcpy(dst, some, (size_t)(is_blocked ? VF : channels) * fr_dtype_bytes((fr_dtype)dtype));
 }
 
-ALWAYS_INLINE vf residual_at(const out_block *o, int64_t at) {
+static vf residual_at(const out_block *o, int64_t at) {
     uint16_t dtype = o->f->residual.dtype;
     uint64_t bytes = fr_dtype_bytes((fr_dtype)dtype);
     float row[VF];
@@ -60,40 +58,52 @@ ALWAYS_INLINE vf residual_at(const out_block *o, int64_t at) {
     return vf_load(row);
 }
 
-ALWAYS_INLINE void put(const out_block *o, uint16_t dtype, int y, int x, vf sum) {
-    int64_t at = (int64_t)(y * o->f->out_w + x) * o->f->dst.place_step;
+/* The end of a sum where there is more to do than a whole vector of channels and an activation that is a range. */
+NOT_INLINE void put_rest(const out_block *o, uint16_t dtype, int64_t at, vf sum) {
     char *to = o->dst + at * (int64_t)fr_dtype_bytes((fr_dtype)dtype);
-    sum = vf_fma(sum, o->image, o->bias);
     if (o->residual)
         sum = vf_fma(residual_at(o, at), vf_all(o->f->residual_unit), sum);
-    sum = finish(o, sum);
+    if (o->f->act == FR_ACT_LEAKY)
+        sum = vf_add(vf_max(vf_all(0), sum), vf_mul(vf_all(o->f->act_a), vf_min(vf_all(0), sum)));
+    sum = clamped(o, sum);
     if (o->channels == VF)
         put_full(dtype, to, sum);
     else
         put_some(dtype, to, sum, o->channels, o->f->is_blocked);
 }
 
-ALWAYS_INLINE void output_tile(const out_block *o, uint16_t dtype) {
+ALWAYS_INLINE void output_tile(const out_block *o, uint16_t dtype, bool is_plain) {
     vf half[DOWN][IN_ACROSS];
+    const int64_t place_step = o->f->dst.place_step, row_step = o->f->out_w * place_step,
+                  bytes = (int64_t)fr_dtype_bytes((fr_dtype)dtype);
+    ROLLED
     for (int x = 0; x < IN_ACROSS; x++) {
         vf d[IN_DOWN], t[DOWN];
+        CPU_UNROLL(8)
         for (int y = 0; y < IN_DOWN; y++) {
             int place = y * IN_ACROSS + x;
             d[y] = vf_mul(vf_load(o->m + place * o->m_step), vf_load(o->units + place * o->units_step));
         }
         LINES(real_out, DOWN)(d, t);
+        CPU_UNROLL(8)
         for (int y = 0; y < DOWN; y++)
             half[y][x] = t[y];
     }
-    for (int y = 0; y < DOWN; y++) {
+    ROLLED
+    for (int y = 0; y < o->tall; y++) {
         vf t[ACROSS];
-        if (y >= o->tall)
-            break;
         LINES(real_out, ACROSS)(half[y], t);
         CPU_UNROLL(8)
-        for (int x = 0; x < ACROSS; x++)
-            if (x < o->wide)
-                put(o, dtype, y, x, t[x]);
+        for (int x = 0; x < ACROSS; x++) {
+            if (x >= o->wide)
+                break;
+            int64_t at = y * row_step + x * place_step;
+            vf sum = vf_fma(t[x], o->image, o->bias);
+            if (is_plain)
+                put_full(dtype, o->dst + at * bytes, clamped(o, sum));
+            else
+                put_rest(o, dtype, at, sum);
+        }
     }
 }
 
@@ -118,11 +128,10 @@ ALWAYS_INLINE void output_tiles(uint16_t dtype, const cpu_fixed *f, const float 
     float lowest, highest;
     range_of(f, &lowest, &highest);
     out_block o = {.f = f,
-                   .m_step = (int64_t)rows * out_blocks * TILES * VF,
+                   .m_step = m_step_of(f, rows),
                    .units_step = (int64_t)out_blocks * VF,
                    .lowest = vf_all(lowest),
-                   .highest = vf_all(highest),
-                   .slope = vf_all(f->act_a)};
+                   .highest = vf_all(highest)};
     for (int64_t tile = first; tile < last; tile++) {
         tile_place at = place_of(f, tile);
         int64_t row = (tile - first) / TILES, lane = (tile - first) % TILES;
@@ -138,7 +147,10 @@ ALWAYS_INLINE void output_tiles(uint16_t dtype, const cpu_fixed *f, const float 
             o.residual = residual ? residual + to * residual_bytes : NULL;
             o.dst = dst + to * bytes;
             o.channels = f->c_out - b * VF < VF ? f->c_out - b * VF : VF;
-            output_tile(&o, dtype);
+            if (o.channels == VF && residual == NULL && f->act != FR_ACT_LEAKY)
+                output_tile(&o, dtype, true);
+            else
+                output_tile(&o, dtype, false);
         }
     }
 }

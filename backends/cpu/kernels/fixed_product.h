@@ -3,32 +3,56 @@
 /* Sums of 32 bits hold so many channels' products: see fixed_pack.h. Those of more are added up as floats. */
 enum { GROUP_BLOCKS = CPU_FIXED_GROUP / VH };
 
+/* Pairs of channels of a group, from block `first` on. In f32 the second half of a block is what its pairs' second ones are. */
+ALWAYS_INLINE int32_t pairs_from(const cpu_fixed *f, int32_t first) {
+    int32_t left = f->c_in - first * VH, part = left % VH;
+    if (left >= CPU_FIXED_GROUP)
+        return CPU_FIXED_GROUP / 2;
+    return left / VH * VF + (f->src.dtype != FR_F32 ? (part + 1) / 2 : part < VF ? part : VF);
+}
+
+ALWAYS_INLINE void add_sum(float *m, vi sum) {
+    vf_store(m, vf_add(vf_load(m), vi_float(sum)));
+}
+
 /* m [blocks][tile][lane] = sum over pairs of c_in of v [block][tile][pair] * u [pair][blocks][lane], for the first `count`
  * tiles; inlined for each constant count, so that the sums stay in registers. A group of c_in from `first` on: a block. */
 ALWAYS_INLINE void product(const cpu_fixed *f, int32_t first, const int16_t *v, const int16_t *u, float *m,
                            const int blocks, const int count) {
     vi sums[2][TILES];
-    for (int b = 0; b < blocks; b++)
-        for (int t = 0; t < count; t++)
-            sums[b][t] = vi_all(0);
-    for (int32_t i = first; i < first + GROUP_BLOCKS && i * VH < f->c_in; i++, v += TILES * VH)
-        for (int c = 0, pairs = pairs_of(f, i); c < pairs; c++, u += blocks * VH) {
-            vi u0 = vi_load(u), u1 = vi_load(u + (blocks - 1) * VH);
-            CPU_UNROLL(14)
-            for (int t = 0; t < count; t++) {
-                vi s = vi_pair(v + t * VH + 2 * c);
-                sums[0][t] = vi_dot(sums[0][t], s, u0);
-                if (blocks == 2)
-                    sums[1][t] = vi_dot(sums[1][t], s, u1);
-            }
-        }
+    CPU_UNROLL(2)
     for (int b = 0; b < blocks; b++) {
         CPU_UNROLL(14)
+        for (int t = 0; t < count; t++)
+            sums[b][t] = vi_all(0);
+    }
+    const int32_t pairs = pairs_from(f, first);
+    for (int32_t i = 0; i < pairs;
+         i++, u += blocks * VH) { /* one loop: with two, gcc copies the sums to memory and back */
+        const int16_t *pair = v + (int64_t)(i / VF) * TILES * VH + i % VF * 2;
+        vi u0 = vi_load(u), u1 = vi_load(u + (blocks - 1) * VH);
+        CPU_UNROLL(14)
         for (int t = 0; t < count; t++) {
-            float *to = m + (b * TILES + t) * VF;
-            vf sum = vi_float(sums[b][t]);
-            vf_store(to, first > 0 ? vf_add(vf_load(to), sum) : sum);
+            vi s = vi_pair(pair + t * VH);
+            sums[0][t] = vi_dot(sums[0][t], s, u0);
+            if (blocks == 2)
+                sums[1][t] = vi_dot(sums[1][t], s, u1);
         }
+    }
+    if (first > 0) {
+        CPU_UNROLL(2)
+        for (int b = 0; b < blocks; b++) {
+            CPU_UNROLL(14)
+            for (int t = 0; t < count; t++)
+                add_sum(m + (b * TILES + t) * VF, sums[b][t]);
+        }
+        return;
+    }
+    CPU_UNROLL(2)
+    for (int b = 0; b < blocks; b++) {
+        CPU_UNROLL(14)
+        for (int t = 0; t < count; t++)
+            vf_store(m + (b * TILES + t) * VF, vi_float(sums[b][t]));
     }
 }
 
@@ -63,8 +87,8 @@ static void multiply_chunk(const cpu_fixed *f, const int16_t *v, const int16_t *
     const int32_t in_blocks = cpu_fixed_in_blocks(f, &KERNELS), out_blocks = cpu_fixed_out_blocks(f, &KERNELS);
     const int64_t c_in = (int64_t)in_blocks * VH, v_row = c_in * TILES, m_row = (int64_t)out_blocks * TILES * VF;
     for (int p = 0; p < PLACES; p++) {
-        const int16_t *up = u + p * c_in * out_blocks * VF, *vp = v + p * rows * v_row;
-        float *mp = m + p * rows * m_row;
+        const int16_t *up = u + p * c_in * out_blocks * VF, *vp = v + p * v_step_of(f, rows);
+        float *mp = m + p * m_step_of(f, rows);
         for (int32_t o = 0; o < out_blocks; o += 2, up += c_in * 2 * VF) {
             const int64_t wide = o + 1 < out_blocks ? 2 * VF : VF;
             for (int32_t first = 0; first < in_blocks; first += GROUP_BLOCKS)

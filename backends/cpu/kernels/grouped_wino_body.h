@@ -45,6 +45,7 @@ static inline __attribute__((always_inline)) void GROUPED_JOIN(NAME, tiles)(cons
             CPU_UNROLL(8)
             for (int k = 0; k < POINTS; k++) {
                 VEC weights = LOAD(w + k * LANES);
+                __asm__("" : "+v"(weights)); /* in a register: the numbers are what comes from memory */
                 CPU_UNROLL(5)
                 for (int t = 0; t < count; t++) {
                     const int i = t * POINTS + k;

@@ -50,13 +50,16 @@ extern const cpu_wino_tile CPU_FN(wino_6x4), CPU_FN(wino_6x5), CPU_FN(wino_6x6);
 extern const cpu_wino_rows_kernels CPU_FN(wino_rows_kernels);
 extern const cpu_direct_kernels CPU_LEVEL_FN(direct_kernels);
 extern const cpu_grouped_kernels CPU_LEVEL_FN(grouped_kernels), CPU_FN(grouped_wino_kernels);
-extern const cpu_depthwise_kernels CPU_FN(depthwise_kernels);
+void CPU_VNNI_FN(depthwise_bytes)(const cpu_depthwise *d, const void *src, const cpu_depthwise_bytes *weights,
+                                  void *dst);
+extern const cpu_depthwise_kernels CPU_LEVEL_FN(depthwise_kernels);
 #endif
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 extern const cpu_fixed_kernels CPU_VNNI_FN(fixed44_kernels), CPU_VNNI_FN(fixed55_kernels);
 #endif
 
-#if defined(__AMX_TILE__) || defined(CPU_AMX_MODELLED) /* the model of the tiles: kernels/amx_tiles.h */
+/* GCC's name, Clang 14's, and a model of the tiles for tests: amx_tiles.h */
+#if defined(__AMX_TILE__) || defined(__AMXTILE__) || defined(CPU_AMX_MODELLED)
 #define CPU_HAS_AMX
 extern const cpu_amx_kernels CPU_LEVEL_FN(amx_kernels);
 #endif

@@ -13,11 +13,19 @@ typedef struct cpu_sink {
     uint64_t place_step; /* in elements */
     uint16_t dtype;
     int32_t used;
-    float per_unit; /* U8, S8: stored = number * per_unit */
+    float per_unit;     /* U8, S8: stored = number * per_unit */
+    vf lowest, highest; /* of what a pool stores */
 } cpu_sink;
 
-static inline void sink_put(const cpu_sink *sink, uint64_t at, vf x) {
+static inline __attribute__((always_inline)) void sink_put(const cpu_sink *sink, uint64_t at, vf x) {
     if (sink->used == VF) {
+#if defined(__AVX512BF16__)
+        if (sink->dtype == FR_BF16) {
+            __m256i halves = (__m256i)_mm512_cvtneps_pbh(x);
+            _mm256_storeu_si256((__m256i *)(void *)((uint16_t *)sink->dst + at), halves);
+            return;
+        }
+#endif
         vf_put(sink->dtype, sink->per_unit, sink->dst, at, x);
         return;
     }
@@ -38,37 +46,40 @@ static inline void sink_put(const cpu_sink *sink, uint64_t at, vf x) {
 #endif
 }
 
-static inline __attribute__((always_inline)) vf ring_column(const float *const rows[3], uint64_t at, const int side) {
-    vf best = vf_max(vf_load(rows[0] + at), vf_load(rows[1] + at));
-    return side == 3 ? vf_max(vf_load(rows[2] + at), best) : best;
+typedef struct ring_rows {
+    const float *first, *second, *third;
+} ring_rows;
+
+static inline __attribute__((always_inline)) vf ring_column(ring_rows rows, uint64_t at, const int side) {
+    vf best = vf_max(vf_load(rows.first + at), vf_load(rows.second + at));
+    return side == 3 ? vf_max(vf_load(rows.third + at), best) : best;
 }
 
-static inline __attribute__((always_inline)) void ring_places(const float *const rows[3], uint64_t step, int32_t places,
-                                                              const cpu_sink *sink, const int side, const int stride) {
+static inline __attribute__((always_inline)) void ring_places(ring_rows rows, uint64_t step, int32_t places,
+                                                              const cpu_sink *to_sink, const int side,
+                                                              const int stride) {
+    const cpu_sink sink = *to_sink; /* what is stored might lie over the one that was given */
     uint64_t at = 0, to = 0;
     vf a = ring_column(rows, 0, side), b = a;
     if (side == 3 && stride == 1)
         b = ring_column(rows, step, side);
-    for (int32_t i = 0; i < places; i++, at += (uint64_t)stride * step, to += sink->place_step) {
+    for (int32_t i = 0; i < places; i++, at += (uint64_t)stride * step, to += sink.place_step) {
         if (side == 2 && stride == 2)
             a = ring_column(rows, at, side);
         if (side == 3 && stride == 2)
             b = ring_column(rows, at + step, side);
         vf last = ring_column(rows, at + (uint64_t)(side - 1) * step, side);
-        sink_put(sink, to, side == 3 ? vf_max(vf_max(a, b), last) : vf_max(a, last));
+        vf most = side == 3 ? vf_max(vf_max(a, b), last) : vf_max(a, last);
+        sink_put(&sink, to, vf_min(sink.highest, vf_max(sink.lowest, most)));
         a = side == 3 && stride == 1 ? b : last;
         b = last;
     }
 }
 
-/* Windows that the functions above know. */
-static inline bool ring_pools(int32_t side, int32_t stride) {
-    return (side == 2 || side == 3) && (stride == 1 || stride == 2);
-}
-
-/* One row of `places` windows; rows: `side` of them, their places `step` floats apart. */
-static void ring_pool(const float *const rows[3], uint64_t step, int32_t side, int32_t stride, int32_t places,
+/* One row of `places` windows of 2x2 or 3x3, a step of 1 or 2; of: `side` rows, their places `step` floats apart. */
+static void ring_pool(const float *const of[3], uint64_t step, int32_t side, int32_t stride, int32_t places,
                       const cpu_sink *sink) {
+    const ring_rows rows = {of[0], of[1], of[2]};
     if (side == 3 && stride == 2)
         ring_places(rows, step, places, sink, 3, 2);
     else if (side == 3)

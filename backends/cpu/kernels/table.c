@@ -17,7 +17,7 @@ const cpu_kernels CPU_LEVEL_FN(kernels) = {
     .direct = &CPU_LEVEL_FN(direct_kernels),
     .grouped = &CPU_LEVEL_FN(grouped_kernels),
     .grouped_wino = &CPU_FN(grouped_wino_kernels),
-    .depthwise = &CPU_FN(depthwise_kernels),
+    .depthwise = &CPU_LEVEL_FN(depthwise_kernels),
 #endif
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
     .fixed44 = &CPU_VNNI_FN(fixed44_kernels),

@@ -86,10 +86,12 @@ static inline vi vi_or(vi a, vi b) {
 }
 /* sum + a[2k] * b[2k] + a[2k+1] * b[2k+1] */
 static inline vi vi_dot(vi sum, vi a, vi b) {
-#if defined(__AVX512VNNI__)
-    return _mm512_dpwssd_epi32(sum, a, b);
+#if defined(__AVX512VNNI__) /* written out: with the intrinsic gcc 12 keeps sums in memory too */
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
 #elif defined(__AVXVNNI__)
-    return _mm256_dpwssd_avx_epi32(sum, a, b);
+    __asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
+    return sum;
 #else
     return CPU_VH(add_epi32)(sum, CPU_VH(madd_epi16)(a, b));
 #endif

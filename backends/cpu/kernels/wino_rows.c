@@ -69,10 +69,11 @@ typedef struct out_row { /* a block of a tile row, in a strip */
     int32_t tile_row, first_tile; /* of the strip */
     int32_t tall, wide;           /* rows of the tile row, places of the strip */
     int32_t live;                 /* lanes that are stored */
-    float *above, *left; /* what the pool keeps: [place of the strip][side - stride], [4/stride][side - stride] */
+    float *half;                  /* of a group */
+    float *above, *left; /* what a pool keeps: [place of the strip][side - stride], [4/stride][side - stride] */
 } out_row;
 
-typedef void finish_tile(const out_row *o, int32_t tile, const float *half);
+typedef void finish_tiles(const out_row *o, int32_t tile, int32_t end);
 
 /* The first operand is the constant: NaN comes out as it went in. */
 static inline vf act_of(const out_row *o, vf x) {
@@ -81,21 +82,19 @@ static inline vf act_of(const out_row *o, vf x) {
     return vf_min(o->highest, vf_max(o->lowest, x));
 }
 
+/* As many lanes as are stored. */
 static inline void put_floats(const out_row *o, float *to, vf x) {
+    if (o->live == VF) {
+        vf_store(to, x);
+        return;
+    }
 #if defined(__AVX512F__)
-    if (o->live < VF) {
-        _mm512_mask_storeu_ps(to, (__mmask16)((1u << o->live) - 1), x);
-        return;
-    }
+    _mm512_mask_storeu_ps(to, (__mmask16)((1u << o->live) - 1), x);
 #else
-    if (o->live < VF) {
-        float lanes[VF];
-        vf_store(lanes, x);
-        memcpy(to, lanes, (size_t)o->live * sizeof *to);
-        return;
-    }
+    float lanes[VF];
+    vf_store(lanes, x);
+    memcpy(to, lanes, (size_t)o->live * sizeof *to);
 #endif
-    vf_store(to, x);
 }
 
 /* The first lanes alone. */
@@ -122,6 +121,12 @@ static void put_live(const out_row *o, uint64_t at, vf x) {
 
 static inline void put(const out_row *o, uint64_t at, vf x) {
     x = act_of(o, x);
+#if defined(__AVX512BF16__)
+    if (o->live == VF && o->w->dtype == FR_BF16) {
+        _mm256_storeu_si256((__m256i *)(void *)((uint16_t *)o->dst + at), (__m256i)_mm512_cvtneps_pbh(x));
+        return;
+    }
+#endif
     if (o->live == VF)
         vf_put(o->w->dtype, o->w->per_unit, o->dst, at, x);
     else
@@ -219,14 +224,14 @@ static void run_blocks(out_row o, const parts *p, const float *u, const float *b
         o.above = p->above + (uint64_t)b * above + place * 2 * VF;
         o.left = p->left + (uint64_t)b * cpu_wino_rows_left(VF);
         if (left > VF / 2)
-            whole_block_row(&o, p->half);
+            whole_block_row(&o);
         else
-            half_block_row(&o, p->half);
+            half_block_row(&o);
     }
 }
 
-static void CPU_FN(wino_rows_run)(const cpu_wino_rows *w, const void *src, int32_t images, const float *u,
-                                  const float *bias, void *dst, float *scratch) {
+static void CPU_FN(wino_rows_run)(const cpu_wino_rows *w, const void *src, const float *u, const float *bias, void *dst,
+                                  float *scratch) {
     const parts p = parts_of(w, scratch);
     const uint64_t row = cpu_wino_rows_h(w), strip_row = (uint64_t)w->c_in * H_CHANNEL;
     const float infinity = __builtin_inff();
@@ -236,14 +241,15 @@ static void CPU_FN(wino_rows_run)(const cpu_wino_rows *w, const void *src, int32
                                   : w->act == FR_ACT_CLIP ? w->act_a
                                                           : -infinity),
                  .highest = vf_all(w->act == FR_ACT_CLIP ? w->act_b : infinity),
-                 .dst = dst};
+                 .dst = dst,
+                 .half = p.half};
     memset(p.lines, 0, cpu_wino_rows_line(w) * (uint64_t)w->c_in * sizeof *p.lines);
     for (int32_t y = 0, next = 0; y < w->out_h; y += 4) {
         o.tile_row = y / 4;
         o.tall = w->out_h - y < 4 ? w->out_h - y : 4;
         int32_t rows = o.tall > MOST_ROWS ? 6 : o.tall + 2;
         for (; next < y + rows; next++)
-            input_row(w, src, images, next, p.lines, p.h + (uint64_t)(next % 6) * row);
+            input_row(w, src, next, p.lines, p.h + (uint64_t)(next % 6) * row);
         for (int32_t strip = 0; strip < (int32_t)cpu_wino_rows_strips(w); strip++) {
             for (int32_t i = 0; i < 6; i++)
                 o.h[i] = p.h + (uint64_t)((y + i) % 6) * row + (uint64_t)strip * strip_row;

@@ -168,9 +168,13 @@ static inline __attribute__((always_inline)) void NAME(pool_tile)(const out_row 
     const int32_t first = per * (o->first_tile + tile) - keep, top = per * o->tile_row - keep;
     float *above = o->above + tile * 4 * keep * LANES, *left = o->left;
     VEC y[4][4], line[4][4], out[4], kept[2];
-    CPU_UNROLL(4)
-    for (int i = 0; i < 4; i++)
-        NAME(sums)(half + i * 6 * LANES, y[i]);
+    NAME(sums)(half, y[0]);
+    CPU_UNROLL(3)
+    for (int i = 1; i < 4; i++) /* past the map there is nothing new */
+        if (i < o->tall)
+            NAME(sums)(half + i * 6 * LANES, y[i]);
+        else
+            memcpy(y[i], y[0], sizeof y[i]);
     CPU_UNROLL(4)
     for (int x = 0; x < 4; x++, above += keep * LANES) {
         VEC in[4] = {y[0][x], y[1][x], y[2][x], y[3][x]};
@@ -205,26 +209,38 @@ static inline __attribute__((always_inline)) void NAME(pool_tile)(const out_row 
 
 /* ---- a block of a tile row, in groups of nearly equal size ----------------------------------------------------------------------- */
 
-static __attribute__((noinline)) void NAME(put_floats)(const out_row *o, int32_t tile, const float *half) {
-    NAME(put_tile)(o, tile, half, true);
+static __attribute__((noinline)) void NAME(put_floats)(const out_row *o, int32_t tile, int32_t end) {
+    const float *half = o->half;
+    for (; tile < end; tile++, half += 24 * LANES)
+        NAME(put_tile)(o, tile, half, true);
 }
-static __attribute__((noinline)) void NAME(put_others)(const out_row *o, int32_t tile, const float *half) {
-    NAME(put_tile)(o, tile, half, false);
+static __attribute__((noinline)) void NAME(put_others)(const out_row *o, int32_t tile, int32_t end) {
+    const float *half = o->half;
+    for (; tile < end; tile++, half += 24 * LANES)
+        NAME(put_tile)(o, tile, half, false);
 }
-static __attribute__((noinline)) void NAME(pool_2_by_1)(const out_row *o, int32_t tile, const float *half) {
-    NAME(pool_tile)(o, tile, half, 2, 1);
+static __attribute__((noinline)) void NAME(pool_2_by_1)(const out_row *o, int32_t tile, int32_t end) {
+    const float *half = o->half;
+    for (; tile < end; tile++, half += 24 * LANES)
+        NAME(pool_tile)(o, tile, half, 2, 1);
 }
-static __attribute__((noinline)) void NAME(pool_2_by_2)(const out_row *o, int32_t tile, const float *half) {
-    NAME(pool_tile)(o, tile, half, 2, 2);
+static __attribute__((noinline)) void NAME(pool_2_by_2)(const out_row *o, int32_t tile, int32_t end) {
+    const float *half = o->half;
+    for (; tile < end; tile++, half += 24 * LANES)
+        NAME(pool_tile)(o, tile, half, 2, 2);
 }
-static __attribute__((noinline)) void NAME(pool_3_by_1)(const out_row *o, int32_t tile, const float *half) {
-    NAME(pool_tile)(o, tile, half, 3, 1);
+static __attribute__((noinline)) void NAME(pool_3_by_1)(const out_row *o, int32_t tile, int32_t end) {
+    const float *half = o->half;
+    for (; tile < end; tile++, half += 24 * LANES)
+        NAME(pool_tile)(o, tile, half, 3, 1);
 }
-static __attribute__((noinline)) void NAME(pool_3_by_2)(const out_row *o, int32_t tile, const float *half) {
-    NAME(pool_tile)(o, tile, half, 3, 2);
+static __attribute__((noinline)) void NAME(pool_3_by_2)(const out_row *o, int32_t tile, int32_t end) {
+    const float *half = o->half;
+    for (; tile < end; tile++, half += 24 * LANES)
+        NAME(pool_tile)(o, tile, half, 3, 2);
 }
 
-static finish_tile *NAME(finish_of)(const out_row *o) {
+static finish_tiles *NAME(finish_of)(const out_row *o) {
     const cpu_wino_rows *w = o->w;
     if (w->side == 0)
         return w->dtype == FR_F32 && o->is_plain ? NAME(put_floats) : NAME(put_others);
@@ -233,8 +249,9 @@ static finish_tile *NAME(finish_of)(const out_row *o) {
     return w->stride == 1 ? NAME(pool_3_by_1) : NAME(pool_3_by_2);
 }
 
-static void NAME(block_row)(const out_row *o, float *half) {
-    finish_tile *finish = NAME(finish_of)(o);
+static void NAME(block_row)(const out_row *o) {
+    float *half = o->half;
+    finish_tiles *finish = NAME(finish_of)(o);
     int32_t across = (o->wide + 3) / 4, groups = (across + GROUP - 1) / GROUP;
     for (int32_t g = 0; g < groups; g++) {
         int32_t tile = across * g / groups, end = across * (g + 1) / groups;
@@ -242,7 +259,6 @@ static void NAME(block_row)(const out_row *o, float *half) {
             NAME(products)(o, tile, end - tile, half);
         else
             NAME(products_of_rows)(o, tile, end - tile, half);
-        for (const float *at = half; tile < end; tile++, at += 24 * LANES)
-            finish(o, tile, at);
+        finish(o, tile, end);
     }
 }

@@ -1,4 +1,4 @@
-/* From rows of a map, or of the user's pixels, to what wino_rows.c multiplies. */
+/* From rows of a map to what wino_rows.c multiplies. */
 #ifndef CPU_KERNELS_WINO_ROWS_IN_H
 #define CPU_KERNELS_WINO_ROWS_IN_H
 
@@ -9,16 +9,16 @@
 
 enum { STRIP = CPU_WINO_ROWS_STRIP, H_CHANNEL = 6 * STRIP, V_CHANNEL = 36 * STRIP };
 
-/* B^T of F(4,3). */
+/* B^T of F(4,3), with few products: stores compete with them. */
 static inline void input_line(const vf d[6], vf t[6]) {
     vf a = vf_fma(vf_all(-4.0f), d[2], d[4]), b = vf_fma(vf_all(-4.0f), d[1], d[3]), e = vf_sub(d[4], d[2]),
-       f = vf_sub(d[3], d[1]);
-    t[0] = vf_fma(vf_all(4.0f), d[0], vf_fma(vf_all(-5.0f), d[2], d[4]));
+       f = vf_sub(d[3], d[1]), g = vf_add(f, f);
+    t[0] = vf_fma(vf_all(4.0f), vf_sub(d[0], d[2]), e);
     t[1] = vf_add(a, b);
     t[2] = vf_sub(a, b);
-    t[3] = vf_fma(vf_all(2.0f), f, e);
-    t[4] = vf_fma(vf_all(-2.0f), f, e);
-    t[5] = vf_fma(vf_all(4.0f), d[1], vf_fma(vf_all(-5.0f), d[3], d[5]));
+    t[3] = vf_add(e, g);
+    t[4] = vf_sub(e, g);
+    t[5] = vf_fma(vf_all(-4.0f), f, vf_sub(d[5], d[3]));
 }
 
 /* ---- a row as floats, each channel's in a line of its own whose margins are zero and stay so ------------------------------ */
@@ -41,35 +41,6 @@ static void map_row(const cpu_wino_rows *w, const void *src, int32_t y, float *l
     }
 }
 
-/* Channels of one image. */
-static void pixel_row(const cpu_wino_rows *w, const char *image, int32_t y, float *lines, uint64_t step) {
-    const cpu_wino_pixels *p = &w->pixels;
-    const uint64_t width = fr_dtype_bytes((fr_dtype)p->dtype), row = (uint64_t)w->w,
-                   count = (uint64_t)cpu_wino_rows_taken(w);
-    const bool hwc = p->layout == FR_LAYOUT_USER_HWC;
-    if (hwc && p->dtype == FR_U8 && p->image_c == 3) {
-        const cpu_end to = {FR_F32, 0.0f, 1};
-        void *const planes[3] = {lines, lines + step, lines + 2 * step};
-        CPU_FN(rgb_planes)((const uint8_t *)image + (uint64_t)y * row * 3, &to, planes, p->mean, p->scale, count);
-        return;
-    }
-    const uint64_t c_step = hwc ? 1 : row * (uint64_t)w->h, x_step = hwc ? (uint64_t)p->image_c : 1;
-    for (int32_t c = 0; c < p->image_c; c++) {
-        cpu_plane plane = {p->dtype, FR_F32, p->mean[c], p->scale[c], 0.0f, x_step, 1, count};
-        const char *from = image + ((uint64_t)c * c_step + (uint64_t)y * row * x_step) * width;
-        CPU_FN(plane)(&plane, from, lines + (uint64_t)c * step);
-    }
-}
-
-/* Lines of images that do not exist are zero from the start. */
-static void pixel_rows(const cpu_wino_rows *w, const char *src, int32_t images, int32_t y, float *lines,
-                       uint64_t step) {
-    const uint64_t bytes =
-        (uint64_t)w->pixels.image_c * (uint64_t)w->h * (uint64_t)w->w * fr_dtype_bytes((fr_dtype)w->pixels.dtype);
-    for (int32_t i = 0; i < images; i++)
-        pixel_row(w, src + (uint64_t)i * bytes, y, lines + (uint64_t)(i * w->pixels.image_c) * step, step);
-}
-
 /* ---- along the row: H [c_in][6][tile] of each strip ------------------------------------------------------------------------ */
 
 #if defined(__AVX512F__)
@@ -77,22 +48,18 @@ enum { PIECES = 5 }; /* vectors of a strip of a row, the last for the first two 
 
 /* d[j][t] = place 4t + j of the strip */
 static inline void take_apart(const vf q[PIECES], vf d[6]) {
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    __m512d low[2], high[2];
-    /* 4 x 4 transposes in each quarter of the vectors: tile 4i + k lies in quarter k, place i */
-    for (int i = 0; i < 2; i++) {
-        low[i] = _mm512_castps_pd(_mm512_unpacklo_ps(q[2 * i], q[2 * i + 1]));
-        high[i] = _mm512_castps_pd(_mm512_unpackhi_ps(q[2 * i], q[2 * i + 1]));
+    const __m512i even = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29),
+                  odd = _mm512_add_epi32(even, _mm512_set1_epi32(2)),
+                  next = _mm512_setr_epi32(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16),
+                  after = _mm512_mask_blend_epi32(0x8000, next, _mm512_set1_epi32(17));
+    for (int j = 0; j < 4; j += 2) { /* eight tiles of j, then eight of j + 1 */
+        vf low = _mm512_permutex2var_ps(q[0], j ? odd : even, q[1]),
+           high = _mm512_permutex2var_ps(q[2], j ? odd : even, q[3]);
+        d[j] = _mm512_shuffle_f32x4(low, high, 0x44);
+        d[j + 1] = _mm512_shuffle_f32x4(low, high, 0xee);
     }
-    d[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(low[0], low[1]));
-    d[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low[0], low[1]));
-    d[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high[0], high[1]));
-    d[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high[0], high[1]));
-    for (int j = 0; j < 4; j++)
-        d[j] = _mm512_permutexvar_ps(order, d[j]);
-    const __m512i next = _mm512_setr_epi32(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
     d[4] = _mm512_permutex2var_ps(d[0], next, q[4]);
-    d[5] = _mm512_permutex2var_ps(d[1], _mm512_mask_blend_epi32(0x8000, next, _mm512_set1_epi32(17)), q[4]);
+    d[5] = _mm512_permutex2var_ps(d[1], after, q[4]);
 }
 
 static inline void pieces_to_h(const vf q[PIECES], float *h) {
@@ -147,7 +114,7 @@ static inline void line_to_h(const float *line, float *h) {
 #endif
 
 /* Row y of the padded map; lines: its channels' lines, in scratch. */
-static void input_row(const cpu_wino_rows *w, const void *src, int32_t images, int32_t y, float *lines, float *h) {
+static void input_row(const cpu_wino_rows *w, const void *src, int32_t y, float *lines, float *h) {
     const uint64_t step = cpu_wino_rows_line(w);
     y -= w->pad_top;
     if (y < 0 || y >= w->h) {
@@ -155,15 +122,12 @@ static void input_row(const cpu_wino_rows *w, const void *src, int32_t images, i
         return;
     }
 #if defined(__AVX512F__)
-    if (!w->from_pixels && w->from == FR_F32) {
+    if (w->from == FR_F32) {
         floats_to_h(w, src, y, h);
         return;
     }
 #endif
-    if (w->from_pixels)
-        pixel_rows(w, src, images, y, lines + w->pad_left, step);
-    else
-        map_row(w, src, y, lines + w->pad_left, step);
+    map_row(w, src, y, lines + w->pad_left, step);
     for (uint64_t strip = 0; strip < cpu_wino_rows_strips(w); strip++)
         for (int32_t c = 0; c < w->c_in; c++, h += H_CHANNEL)
             line_to_h(lines + (uint64_t)c * step + strip * 4 * STRIP, h);
