@@ -231,6 +231,7 @@ static void run_images(const cpu_own_use *use, const cpu_own_run *run) {
     const cpu_direct_kernels *kernels = use->kernels;
     const char *src = run->src, *residual = run->residual;
     char *dst = run->dst;
+    kernels->ready(&use->is.direct, run->scratch);
     for (int32_t i = 0; i < run->images; i++) {
         kernels->run(&use->is.direct, src, run->weights, residual, dst, run->scratch);
         src += use->src_step;
@@ -239,6 +240,7 @@ static void run_images(const cpu_own_use *use, const cpu_own_run *run) {
     }
 }
 
+/* There is no padding, and so nothing to ready. */
 static void run_product(const cpu_own_use *use, const cpu_own_run *run) {
     const cpu_direct_kernels *kernels = use->kernels;
     cpu_direct d = use->is.direct;
@@ -252,8 +254,6 @@ static void run_product(const cpu_own_use *use, const cpu_own_run *run) {
 }
 
 static void run(const cpu_own_use *use, const cpu_own_run *run) {
-    const cpu_direct_kernels *kernels = use->kernels;
-    kernels->ready(&use->is.direct, run->scratch);
     (use->is_product ? run_product : run_images)(use, run);
 }
 
