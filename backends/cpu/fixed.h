@@ -10,7 +10,7 @@
  * and then counted in units of their image: the largest magnitude of an image bounds each place of V, so none overflows.
  * U is counted in units of its output channel and place, so large that no sum of products can overflow, whatever the maps
  * hold. So the roundings are of a known size: 2^-16 of the largest V, and c_in * 2^-17
- * of the mean weight, or 2^-11 where there are more than 64.
+ * of the mean weight, or 2^-12 where there are more than 32.
  */
 #ifndef CPU_FIXED_H
 #define CPU_FIXED_H
@@ -21,7 +21,7 @@
 #include "foldrun/backend.h"
 
 /* Channels in, whose products one sum of 32 bits holds: a multiple of any block. */
-enum { CPU_FIXED_GROUP = 64 };
+enum { CPU_FIXED_GROUP = 32 };
 
 /* How a map lies, in elements: NHWC or blocks of `lanes` channels. */
 typedef struct cpu_fixed_map {

@@ -80,6 +80,8 @@ static inline uint64_t cpu_wino_weight_count(const cpu_wino *w, int32_t lanes) {
 }
 
 /* weight [c_out][c_in][3][3] -> u, cpu_wino_weight_count floats that are zero */
+/* U = G g G^T of one filter, [side_y + 2][side_x + 2]. */
+void cpu_wino_filter(int32_t side_y, int32_t side_x, const double g[9], double *u);
 void cpu_wino_weights(const cpu_wino *w, int32_t lanes, const float *weight, float *u);
 
 /* ---- chunks (wino_chunk.c) ------------------------------------------------------------------------------------------- */

@@ -6,8 +6,10 @@
 #include "fixed.h"
 #include "fixed_lines.h"
 #include "fixed_load.h"
+#include "wino.h"
+#include "wino_lines.h"
 
-#define LINES_OF(what, n) what##_##n
+#define LINES_OF(what, n) what##n
 #define LINES(what, n)    LINES_OF(what, n)
 
 #define NOT_INLINE static __attribute__((noinline))

@@ -49,7 +49,7 @@ ALWAYS_INLINE void real_tile(uint16_t dtype, const void *src, const window *w, c
                 load_floats(dtype, src, offset_of(w, y, x), h, &d[0][y], &d[1][y]);
         }
         for (int k = 0; k < 2; k++) {
-            LINES(real_in, DOWN)(d[k], t[k]);
+            LINES(wino_input, DOWN)(d[k], t[k]);
             for (int y = 0; y < IN_DOWN; y++)
                 half[k][y][x] = t[k][y];
         }
@@ -58,7 +58,7 @@ ALWAYS_INLINE void real_tile(uint16_t dtype, const void *src, const window *w, c
     for (int y = 0; y < IN_DOWN; y++) {
         vf t[2][IN_ACROSS];
         for (int k = 0; k < 2; k++)
-            LINES(real_in, ACROSS)(half[k][y], t[k]);
+            LINES(wino_input, ACROSS)(half[k][y], t[k]);
         for (int x = 0; x < IN_ACROSS; x++) {
             int place = y * IN_ACROSS + x;
             vh_store(v + place * v_step, vh_pairs(t[0][x], t[1][x], vf_all(scales[place])));

@@ -84,7 +84,7 @@ ALWAYS_INLINE void output_tile(const out_block *o, uint16_t dtype, bool is_plain
             int place = y * IN_ACROSS + x;
             d[y] = vf_mul(vf_load(o->m + place * o->m_step), vf_load(o->units + place * o->units_step));
         }
-        LINES(real_out, DOWN)(d, t);
+        LINES(wino_output, DOWN)(d, t);
         CPU_UNROLL(8)
         for (int y = 0; y < DOWN; y++)
             half[y][x] = t[y];
@@ -92,7 +92,7 @@ ALWAYS_INLINE void output_tile(const out_block *o, uint16_t dtype, bool is_plain
     ROLLED
     for (int y = 0; y < o->tall; y++) {
         vf t[ACROSS];
-        LINES(real_out, ACROSS)(half[y], t);
+        LINES(wino_output, ACROSS)(half[y], t);
         CPU_UNROLL(8)
         for (int x = 0; x < ACROSS; x++) {
             if (x >= o->wide)

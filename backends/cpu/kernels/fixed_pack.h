@@ -21,7 +21,7 @@ static void sums_of(line_sums *down, line_sums *across) {
         vf d[IN_DOWN], t[IN_DOWN];
         for (int k = 0; k < IN_DOWN; k++)
             d[k] = vf_all(k == i ? 1.0f : 0.0f);
-        LINES(real_in, DOWN)(d, t);
+        LINES(wino_input, DOWN)(d, t);
         for (int k = 0; k < IN_DOWN; k++)
             add_member(down, k, t[k]);
     }
@@ -29,7 +29,7 @@ static void sums_of(line_sums *down, line_sums *across) {
         vf d[IN_ACROSS], t[IN_ACROSS];
         for (int k = 0; k < IN_ACROSS; k++)
             d[k] = vf_all(k == i ? 1.0f : 0.0f);
-        LINES(real_in, ACROSS)(d, t);
+        LINES(wino_input, ACROSS)(d, t);
         for (int k = 0; k < IN_ACROSS; k++)
             add_member(across, k, t[k]);
     }
@@ -54,25 +54,13 @@ static void limits_of(uint16_t dtype, place_limits *limits) {
     }
 }
 
-static void filter_place(const double g[9], double u[PLACES]) {
-    double half[IN_DOWN][3];
-    for (int i = 0; i < IN_DOWN; i++)
-        for (int x = 0; x < 3; x++)
-            half[i][x] = LINES(filter, DOWN)[i][0] * g[x] + LINES(filter, DOWN)[i][1] * g[3 + x] +
-                         LINES(filter, DOWN)[i][2] * g[6 + x];
-    for (int i = 0; i < IN_DOWN; i++)
-        for (int k = 0; k < IN_ACROSS; k++)
-            u[i * IN_ACROSS + k] = half[i][0] * LINES(filter, ACROSS)[k][0] + half[i][1] * LINES(filter, ACROSS)[k][1] +
-                                   half[i][2] * LINES(filter, ACROSS)[k][2];
-}
-
 static void filter_of(const cpu_fixed *f, const cpu_fixed_weights *from, int64_t o, int64_t c, double u[PLACES]) {
     double g[9];
     for (int64_t k = 0; k < 9; k++) {
         int64_t at = (o * f->c_in + c) * 9 + k;
         g[k] = from->weight_s8 != NULL ? (double)from->weight_s8[at] : (double)from->weight[at];
     }
-    filter_place(g, u);
+    cpu_wino_filter(DOWN, ACROSS, g, u);
 }
 
 /* What 1 of U is counted as: with it, rounded weights stay int16 and sums of a group's products s32, at every place of an
