@@ -25,22 +25,13 @@ static inline void put_own_halves(const direct_row *r, int32_t place, int block,
         put_own_half(r, place + 1, _mm256_extracti128_si256(places, 1));
 }
 
-static inline __m512i one_place(const uint32_t *at) {
-    return _mm512_set1_epi32((int32_t)*at);
-}
-static inline __m512i two_places(const uint32_t *at) {
-    int64_t both;
-    memcpy(&both, at, sizeof both);
-    return _mm512_set1_epi64(both);
-}
-
 #define TILE                     bf16
 #define ACC                      vf
 #define LANES                    VF
 #define SPAN                     1
 #define OPERAND                  __m512i
 #define LOAD(at)                 _mm512_loadu_si512(at)
-#define ALL                      one_place
+#define ALL                      one_word
 #define DOT(sums, all, words)    _mm512_dpbf16_ps(sums, (__m512bh)(words), (__m512bh)(all))
 #define START(at)                vf_load((const float *)(const void *)(at))
 #define NUMBERS(row, lane, sums) (sums)
@@ -54,7 +45,7 @@ static inline __m512i two_places(const uint32_t *at) {
 #define SPAN                     2
 #define OPERAND                  __m512i
 #define LOAD(at)                 _mm512_loadu_si512(at)
-#define ALL                      two_places
+#define ALL                      two_words
 #define DOT(sums, all, words)    _mm512_dpbf16_ps(sums, (__m512bh)(words), (__m512bh)(all))
 #define START(at)                vf_load((const float *)(const void *)(at))
 #define NUMBERS(row, lane, sums) (sums)

@@ -2,6 +2,8 @@
 #ifndef CPU_KERNELS_DIRECT_ROW_H
 #define CPU_KERNELS_DIRECT_ROW_H
 
+#include <string.h>
+
 #include "direct.h"
 #include "kernels_isa.h"
 #include "vec.h"
@@ -52,6 +54,16 @@ static inline void put_floats(const direct_row *r, int32_t place, int block, vf 
 }
 
 #if defined(__AVX512F__)
+/* A word of the strip to all lanes; or it and the next by turns, for sums of two places. */
+static inline __m512i one_word(const uint32_t *at) {
+    return _mm512_set1_epi32((int32_t)*at);
+}
+static inline __m512i two_words(const uint32_t *at) {
+    int64_t both;
+    memcpy(&both, at, sizeof both);
+    return _mm512_set1_epi64(both);
+}
+
 /* [output][of two places] -> [place][output] */
 static inline __m512 by_place(__m512 x) {
     return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15), x);
