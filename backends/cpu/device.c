@@ -58,6 +58,7 @@ fr_status cpu_device_open(fr_driver *driver, uint32_t index, fr_device **out_dev
     host_device_init(&device->base, host);
     device->isa = driver->isa;
     device->topology = &driver->topology;
+    device->isa.level = cpu_level_built(device->isa.level);
     device->kernels = cpu_kernels_for(device->isa.level);
     fr_status status = cpu_dnnl_check(host, dnnl_engine_create(&device->engine, dnnl_cpu, 0), "dnnl_engine_create");
     if (status != FR_OK) {

@@ -14,7 +14,8 @@ typedef enum cpu_level {
     CPU_LEVEL_AVX512 = 3,
     CPU_LEVEL_AVX512_VNNI = 4,
     CPU_LEVEL_AVX512_BF16 = 5,
-    CPU_LEVEL_AVX512_AMX = 6
+    CPU_LEVEL_AVX512_AMX = 6,
+    CPU_LEVELS = 7
 } cpu_level;
 
 static inline bool cpu_level_is_avx512(cpu_level level) {

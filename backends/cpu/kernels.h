@@ -65,6 +65,8 @@ typedef struct cpu_kernels {
     const struct cpu_fixed_kernels *fixed44, *fixed55;
 } cpu_kernels;
 
+/* The level itself, or what is below it where this build has no kernels for it (FOLDRUN_CPU_LEVELS). */
+cpu_level cpu_level_built(cpu_level level);
 const cpu_kernels *cpu_kernels_for(cpu_level level);
 
 #endif

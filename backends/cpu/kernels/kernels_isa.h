@@ -27,6 +27,12 @@
 #endif
 #define CPU_BF16_FN(name)  CPU_JOIN(name, avx512_bf16)
 #define CPU_LEVEL_FN(name) CPU_JOIN(name, CPU_KERNELS_ISA)
+/* What is built at every level but AMX's, which has nothing to add to it. GCC and Clang 14 name AMX differently. */
+#if defined(__AMX_TILE__) || defined(__AMXTILE__)
+#define CPU_MOST_FN(name) CPU_BF16_FN(name)
+#else
+#define CPU_MOST_FN(name) CPU_LEVEL_FN(name)
+#endif
 
 void CPU_FN(convert)(uint16_t from, float from_scale, const void *src, uint16_t to, float to_scale, void *dst,
                      uint64_t count);
@@ -48,11 +54,11 @@ extern const cpu_wino_tile CPU_FN(wino_4x4), CPU_FN(wino_4x5), CPU_FN(wino_4x6);
 extern const cpu_wino_tile CPU_FN(wino_5x4), CPU_FN(wino_5x5), CPU_FN(wino_5x6);
 extern const cpu_wino_tile CPU_FN(wino_6x4), CPU_FN(wino_6x5), CPU_FN(wino_6x6);
 extern const cpu_wino_rows_kernels CPU_FN(wino_rows_kernels);
-extern const cpu_direct_kernels CPU_LEVEL_FN(direct_kernels);
-extern const cpu_grouped_kernels CPU_LEVEL_FN(grouped_kernels), CPU_FN(grouped_wino_kernels);
+extern const cpu_direct_kernels CPU_MOST_FN(direct_kernels);
+extern const cpu_grouped_kernels CPU_MOST_FN(grouped_kernels), CPU_FN(grouped_wino_kernels);
 void CPU_VNNI_FN(depthwise_bytes)(const cpu_depthwise *d, const void *src, const cpu_depthwise_bytes *weights,
                                   void *dst);
-extern const cpu_depthwise_kernels CPU_LEVEL_FN(depthwise_kernels);
+extern const cpu_depthwise_kernels CPU_MOST_FN(depthwise_kernels);
 #endif
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 extern const cpu_fixed_kernels CPU_VNNI_FN(fixed44_kernels), CPU_VNNI_FN(fixed55_kernels);

@@ -14,10 +14,10 @@ const cpu_kernels CPU_LEVEL_FN(kernels) = {
 #if defined(__AVX2__) && defined(__FMA__)
     .wino = &CPU_FN(wino_kernels),
     .wino_rows = &CPU_FN(wino_rows_kernels),
-    .direct = &CPU_LEVEL_FN(direct_kernels),
-    .grouped = &CPU_LEVEL_FN(grouped_kernels),
+    .direct = &CPU_MOST_FN(direct_kernels),
+    .grouped = &CPU_MOST_FN(grouped_kernels),
     .grouped_wino = &CPU_FN(grouped_wino_kernels),
-    .depthwise = &CPU_LEVEL_FN(depthwise_kernels),
+    .depthwise = &CPU_MOST_FN(depthwise_kernels),
 #endif
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
     .fixed44 = &CPU_VNNI_FN(fixed44_kernels),
